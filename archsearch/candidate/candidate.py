@@ -1,0 +1,36 @@
+"""A candidate: one hybrid model as Python source, with where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+def content_id(source: str) -> str:
+    """The id of a source: the first 12 hex digits of the SHA-256 of its text, blank space at line ends left out."""
+    text = "\n".join(line.rstrip() for line in source.strip().splitlines())
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One hybrid model in the model language.
+
+    Attributes:
+        source: the Python file.
+        author: `grammar`, `llm`, or the name of a person.
+        claim: one line that says what this candidate assumes.
+        parents: ids of the candidates that it was made from.
+        genome: the genome as Optuna parameters, where there is one.
+    """
+
+    source: str
+    author: str
+    claim: str = ""
+    parents: tuple[str, ...] = ()
+    genome: dict[str, str | float | int | bool] | None = field(default=None, hash=False)
+
+    @property
+    def id(self) -> str:
+        """The content hash of the source."""
+        return content_id(self.source)

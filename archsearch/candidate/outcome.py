@@ -1,0 +1,95 @@
+"""What came of a candidate: an evaluation, or a failure with its kind, its sentence and its remedy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+VERSION = 1
+
+
+class Record(BaseModel):
+    """Common to all records: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Failure(Record):
+    """Why a candidate has no score."""
+
+    kind: Literal["check", "load", "fit", "time", "memory", "output", "crash", "diverged", "result"]
+    message: str
+    remedy: str
+
+
+class Score(Record):
+    """The error of held-out rollouts.
+
+    `nrmse` is the root mean square over states and samples of (prediction - observation) / training standard deviation;
+    `rmse` is per state in the state's unit; `per_trajectory` is the nrmse of each; `constraints` holds the worst
+    violation of each constraint (0: none) in the unit of its sides.
+    """
+
+    nrmse: float
+    rmse: dict[str, float]
+    per_trajectory: dict[str, float]
+    trajectories: int
+    diverged: int
+    constraints: dict[str, float] = {}
+
+
+class FittedParameter(Record):
+    """A physical parameter as fitted. `identified`: the data determine it beside the nets and the other parameters."""
+
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    identified: bool | None = None
+    std_error: float | None = None
+
+
+class FittedTerm(Record):
+    """What became of a term, and what the model loses without it (training nrmse with its gate closed)."""
+
+    status: Literal["given", "dropped", "replaced", "added"]
+    by: str | None = None
+    ablated_nrmse: float | None = None
+
+
+class FittedNet(Record):
+    """A net of the model and its share of the dynamics, rms(correction) / rms(derivative), on training data."""
+
+    role: str
+    inputs: tuple[str, ...]
+    hidden: tuple[int, ...]
+    weights: int
+    share: float | None = None
+
+
+class Evaluation(Record):
+    """Everything that is remembered of one candidate besides its source, weights and predictions."""
+
+    version: int = VERSION
+    number: int
+    candidate: str
+    author: str
+    parents: tuple[str, ...] = ()
+    claim: str = ""
+    status: Literal["ok", "failed"]
+    failure: Failure | None = None
+    train: Score | None = None
+    validation: Score | None = None
+    parameters: dict[str, FittedParameter] = {}
+    terms: dict[str, FittedTerm] = {}
+    nets: dict[str, FittedNet] = {}
+    weights: int = 0
+    seconds: float = 0.0
+    genome: dict[str, str | float | int | bool] | None = None
+    """The genome as Optuna parameters, if the candidate came from one."""
+
+    @property
+    def error(self) -> float:
+        """The validation nrmse; infinite for a failure."""
+        return self.validation.nrmse if self.validation is not None else float("inf")

@@ -1,0 +1,58 @@
+"""Every default of the software, as frozen values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Common to all settings: frozen, and unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Budget(Settings):
+    """When a search stops: whichever comes first."""
+
+    trials: int = Field(default=40, ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+
+
+class Limits(Settings):
+    """What one candidate may use of the machine."""
+
+    wall_seconds: float = Field(default=180.0, gt=0)
+    memory_mb: int = Field(default=4096, ge=512)
+    file_mb: int = Field(default=64, ge=1)
+    log_kb: int = Field(default=64, ge=1)
+
+
+class FitSettings(Settings):
+    """How one candidate is trained."""
+
+    matching_steps: int = Field(default=300, ge=0)
+    rollout_steps: int = Field(default=120, ge=1)
+    substeps: int = Field(default=4, ge=1)
+    patience: int = Field(default=20, ge=1)
+    inner_validation: float = Field(default=0.2, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-3, ge=0)
+    parameter_prior: float = Field(default=1e-3, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class RunSettings(Settings):
+    """Everything that a run depends on besides its problem."""
+
+    proposer: Literal["auto", "grammar"] = "auto"
+    review: Literal["never"] = "never"
+    executor: Literal["local"] = "local"
+    workers: int = Field(default=2, ge=1, le=256)
+    seed: int = Field(default=0, ge=0)
+    generation: int = Field(default=4, ge=1)
+    """A proposal may depend on the evaluations that lie at least this many places before it, and on no later one:
+    so the search is the same whatever the number of workers and whoever finishes first."""
+    budget: Budget = Budget()
+    fit: FitSettings = FitSettings()
+    limits: Limits = Limits()
