@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class ArchsearchError(Exception):
     """Something that the user must hear about, in one clear message.
@@ -54,3 +57,10 @@ class NothingFound(ArchsearchError):
     """The search ran, and no candidate fits."""
 
     exit_code = 1
+
+
+def did_you_mean(found: str, choices: Iterable[str]) -> str:
+    """The end of a sentence, `; did you mean 'x'?`, or nothing if no choice is close."""
+    lowered = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(found.lower(), lowered, n=1, cutoff=0.6)
+    return f"; did you mean '{lowered[close[0]]}'?" if close else ""

@@ -32,13 +32,16 @@ class Limits(Settings):
 class FitSettings(Settings):
     """How one candidate is trained."""
 
+    method: Literal["gauss_newton", "shooting"] = "gauss_newton"
+    segment_steps: int = Field(default=20, ge=0)
+    least_squares_steps: int = Field(default=40, ge=1)
     matching_steps: int = Field(default=300, ge=0)
     rollout_steps: int = Field(default=120, ge=1)
-    substeps: int = Field(default=4, ge=1)
+    substeps: int = Field(default=2, ge=1)
     patience: int = Field(default=20, ge=1)
     inner_validation: float = Field(default=0.2, ge=0, lt=1)
-    weight_decay: float = Field(default=1e-3, ge=0)
-    parameter_prior: float = Field(default=1e-3, ge=0)
+    weight_decay: float = Field(default=1.0, ge=0)
+    parameter_prior: float = Field(default=1.0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

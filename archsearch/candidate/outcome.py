@@ -12,7 +12,7 @@ VERSION = 1
 class Record(BaseModel):
     """Common to all records: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Failure(Record):

@@ -47,7 +47,7 @@ class Region(Table):
 class SplitTable(Table):
     """`[split]`: which data a candidate never sees.
 
-    `by = "trajectory"`: `validation` and `test` are lists of ids, or a fraction of the trajectories (drawn with `seed`).
+    `by = "trajectory"`: `validation` and `test` are lists of ids, or a fraction of the trajectories (drawn by `seed`).
     `by = "time"`: samples from `validation_from` on are held out for validation, from `test_from` on for the test;
     `test` may instead list ids of whole trajectories. `by = "region"`: `validation_where`, `test_where` are conditions
     on the first observation (`volume > 800`).
@@ -130,7 +130,7 @@ class Term(Table):
 
 
 class LibraryTerm(Table):
-    """`[[library]]`: an expression that a proposer may add to `equations`, or put in the place of the term it `replaces`."""
+    """`[[library]]`: an expression that may be added to `equations`, or put in the place of the term it `replaces`."""
 
     name: Name
     expression: str

@@ -1,0 +1,31 @@
+"""Simulators behind the bundled search spaces: seeded, cited, and the same table for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archsearch.errors import RequestError, did_you_mean
+from archsearch.systems.bioreactor import simulate_bioreactor
+from archsearch.systems.pendulum import simulate_pendulum
+from archsearch.systems.tables import Table
+
+SIMULATORS: dict[str, Callable[[int], Table]] = {
+    "bioreactor": simulate_bioreactor,
+    "pendulum": simulate_pendulum,
+}
+
+
+def simulate(name: str, seed: int) -> Table:
+    """The measurements that the simulator of this name makes with this seed.
+
+    Raises:
+        RequestError: there is no simulator of this name.
+    """
+    if name not in SIMULATORS:
+        known = sorted(SIMULATORS)
+        found = f"Expected the name of a simulator, found {name!r}{did_you_mean(name, known)}"
+        raise RequestError(found, f"Use one of: {', '.join(known)}.")
+    return SIMULATORS[name](seed)
+
+
+__all__ = ["SIMULATORS", "Table", "simulate"]

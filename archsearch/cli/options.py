@@ -1,0 +1,24 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RUNS = Path("runs")
+
+Space = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A bundled name (see `archsearch spaces`), a folder, or a space.toml.")
+]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run: its folder, its id, the beginning of its id, or `last`.")
+]
+RunsDir = Annotated[Path, typer.Option(metavar="DIR", help="Where runs are looked up.")]
+Candidate = Annotated[
+    str | None, typer.Argument(metavar="CANDIDATE", help="Its number, or the beginning of its id. Default: the best.")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
+]

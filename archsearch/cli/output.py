@@ -1,0 +1,41 @@
+"""What goes to standard output: tables and text for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+LOG_WIDTH = 120
+
+
+def console() -> Console:
+    """A console that keeps names in brackets as they are, and has room where no terminal says how much."""
+    from rich.console import Console
+
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if known else LOG_WIDTH, highlight=False, markup=False)
+
+
+def plain_table(name: str, *headings: str) -> Table:
+    """A table without lines, whose first column is never broken."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column(name, no_wrap=True)
+    for heading in headings:
+        table.add_column(heading)
+    return table
+
+
+def print_json(document: Any) -> None:
+    """Prints a document of records, mappings and lists; a number that is not finite becomes null."""
+    from pydantic_core import to_json
+
+    typer.echo(to_json(document, indent=2, inf_nan_mode="null").decode())

@@ -1,0 +1,148 @@
+"""What a person sees while a search works: a live leaderboard in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from archsearch.cli.output import console
+from archsearch.cli.tables import leaderboard_table
+from archsearch.report.leaderboard import four
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from archsearch.candidate.outcome import Evaluation
+    from archsearch.search import Event
+    from archsearch.settings import Budget, RunSettings
+    from archsearch.study.store import Study
+
+LIVE_ROWS = 10
+
+
+class Tally:
+    """How far a search has come.
+
+    Args:
+        budget: when the search stops.
+        before: evaluations that an earlier part of the run has finished.
+        started: the time of now, in seconds of a monotonic clock.
+    """
+
+    def __init__(self, budget: Budget, before: Sequence[Evaluation], started: float) -> None:
+        self.budget = budget
+        self.done = self.failed = 0
+        self.best: float | None = None
+        for evaluation in before:
+            self.count(evaluation)
+        self._before = len(before)
+        self._started = started
+
+    def count(self, evaluation: Evaluation) -> None:
+        """Takes one more finished evaluation into account."""
+        self.done += 1
+        self.failed += evaluation.status == "failed"
+        if evaluation.status == "ok":
+            self.best = min(evaluation.error, self.best if self.best is not None else evaluation.error)
+
+    def seconds_left(self, now: float) -> float | None:
+        """The time until the budget is spent, judged by the pace so far; None before the first evaluation."""
+        passed, fresh = now - self._started, self.done - self._before
+        by_trials = passed / fresh * max(self.budget.trials - self.done, 0) if fresh else None
+        by_minutes = max(self.budget.minutes * 60 - passed, 0.0) if self.budget.minutes is not None else None
+        known = [seconds for seconds in (by_trials, by_minutes) if seconds is not None]
+        return min(known) if known else None
+
+    def sentence(self, now: float) -> str:
+        """Trials done, failures, the best error, the time left."""
+        left = self.seconds_left(now)
+        parts = [f"{self.done} of {self.budget.trials} evaluated", f"{self.failed} failed", f"best {four(self.best)}"]
+        return " · ".join([*parts, "" if left is None else f"about {clock(left)} left"]).rstrip(" ·")
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, or hours and minutes: `3:07`, `2 h 05`."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d}"
+
+
+def line(evaluation: Evaluation) -> str:
+    """A finished candidate in one line: number, author, error, seconds, claim."""
+    told = evaluation.claim or evaluation.candidate
+    error = "-"
+    if evaluation.failure is not None:
+        told = f"failed ({evaluation.failure.kind}): {evaluation.failure.message} [{told}]"
+    elif evaluation.validation is not None:
+        error = four(evaluation.validation.nrmse)
+    return f"#{evaluation.number:<4d} {evaluation.author:<8s} nrmse {error:>8s} {evaluation.seconds:6.1f} s  {told}"
+
+
+@contextmanager
+def progress(study: Study, settings: RunSettings, quiet: bool) -> Iterator[Callable[[Event], None]]:
+    """Shows how a search goes; yields what the search tells its events to.
+
+    Args:
+        study: the run.
+        settings: whose budget counts; that of a resumed run may differ from what it was started with.
+        quiet: standard output is for a program: plain lines on standard error instead.
+    """
+    tally = Tally(settings.budget, study.evaluations(), time.monotonic())
+    if quiet or not sys.stdout.isatty():
+        yield PlainView(tally, stderr=quiet)
+        return
+    from rich.live import Live
+
+    view = LiveView(tally, study)
+    with Live(get_renderable=view.render, console=console(), refresh_per_second=2, transient=True):
+        yield view
+
+
+class PlainView:
+    """One line for each finished candidate."""
+
+    def __init__(self, tally: Tally, stderr: bool) -> None:
+        self._tally = tally
+        self._stderr = stderr
+
+    def __call__(self, event: Event) -> None:
+        """Takes an event of the search."""
+        evaluation = finished(event)
+        if evaluation is not None:
+            self._tally.count(evaluation)
+            typer.echo(f"{line(evaluation)}  [{self._tally.sentence(time.monotonic())}]", err=self._stderr)
+
+
+class LiveView:
+    """The leaderboard so far, a bar, and a sentence."""
+
+    def __init__(self, tally: Tally, study: Study) -> None:
+        self._tally = tally
+        self._study = study
+        self._table = leaderboard_table(study, LIVE_ROWS)
+
+    def __call__(self, event: Event) -> None:
+        """Takes an event of the search; the table is made anew only then, because it is read from the run's folder."""
+        evaluation = finished(event)
+        if evaluation is not None:
+            self._tally.count(evaluation)
+            self._table = leaderboard_table(self._study, LIVE_ROWS)
+
+    def render(self) -> RenderableType:
+        """What the terminal shows now."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+
+        bar = ProgressBar(total=self._tally.budget.trials, completed=self._tally.done, width=60)
+        return Group(self._table, "", bar, self._tally.sentence(time.monotonic()))
+
+
+def finished(event: Event) -> Evaluation | None:
+    """The evaluation that an event tells of, if it does."""
+    from archsearch.search import Finished
+
+    return event.evaluation if isinstance(event, Finished) else None

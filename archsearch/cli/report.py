@@ -1,0 +1,47 @@
+"""`archsearch report`: one self-contained HTML page about a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archsearch.cli.options import RUNS, Run, RunsDir
+
+if TYPE_CHECKING:
+    from archsearch.study.store import Study
+
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="The page.", show_default="report.html in the run's folder"),
+]
+Figures = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures there as PNG as well.")]
+
+
+def report(run: Run, output: Output = None, figures: Figures = None, runs_dir: RunsDir = RUNS) -> None:
+    """Write one self-contained HTML page: leaderboard, fits, equations, parameters, and what failed."""
+    from archsearch.cli.files import writable
+    from archsearch.report.html import write_report
+    from archsearch.study.lookup import find_run
+    from archsearch.study.store import Study
+
+    study = Study.open(find_run(run, runs_dir))
+    target = writable(output or study.folder / "report.html")
+    write_report(study, study.problem(), target)
+    typer.echo(f"wrote {target}")
+    for drawn in _draw(study, figures) if figures is not None else ():
+        typer.echo(f"wrote {drawn}")
+
+
+def _draw(study: Study, folder: Path) -> Iterator[Path]:
+    """Writes every figure of a run, named after its problem."""
+    from archsearch.cli.files import writable
+    from archsearch.report.drawing import png
+    from archsearch.report.figures import figures_of
+
+    for name, figure in figures_of(study).items():
+        target = writable(folder / f"{study.record.problem.name}_{name}.png")
+        target.write_bytes(png(figure))
+        yield target

@@ -1,0 +1,48 @@
+"""`archsearch resume`: go on with a search that was stopped, or give it more to do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from archsearch.cli.options import RUNS, Json, Run, RunsDir
+from archsearch.cli.run import MOST_MINUTES
+
+AS_BEFORE = "as the run was started"
+Trials = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Evaluations in all, earlier ones too.", show_default=AS_BEFORE)
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        metavar="M", min=0.001, max=MOST_MINUTES, help="Time in all, earlier time too.", show_default=AS_BEFORE
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=256, help="Evaluations at the same time.", show_default=AS_BEFORE)
+]
+
+
+def resume(
+    run: Run,
+    trials: Trials = None,
+    minutes: Minutes = None,
+    workers: Workers = None,
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """Go on with a search that was stopped, however it was stopped; the result is the same."""
+    from archsearch.cli.asked import tell_what_is_asked
+    from archsearch.cli.searching import search
+    from archsearch.study.lookup import find_run
+    from archsearch.study.store import Study
+
+    study = Study.open(find_run(run, runs_dir))
+    problem, settings = study.problem(), study.settings
+    changes = {"trials": trials, "minutes": minutes}
+    budget = settings.budget.model_copy(update={name: value for name, value in changes.items() if value is not None})
+    settings = settings.model_copy(update={"budget": budget, "workers": workers or settings.workers})
+    if not json:
+        tell_what_is_asked(problem, study)
+    search(study, problem, settings, json)

@@ -1,0 +1,71 @@
+"""`archsearch run`: a new search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from archsearch.cli.options import RUNS, Json, Space
+from archsearch.errors import MachineError
+from archsearch.settings import Budget, RunSettings
+
+DEFAULT = RunSettings()
+MOST_MINUTES = 525_600.0  # a year
+
+Trials = Annotated[int, typer.Option(metavar="N", min=1, help="Stop after this many evaluations.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option(metavar="M", min=0.001, max=MOST_MINUTES, help="Stop after this time.", show_default="no limit"),
+]
+ProposerName = Annotated[Literal["auto", "grammar"], typer.Option(help="Who proposes; `auto` takes what there is.")]
+Workers = Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Evaluations at the same time; one core each.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where candidates are trained.")]
+Seed = Annotated[int, typer.Option(metavar="S", min=0, help="The same seed gives the same search.")]
+RunDir = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The very folder of the run.", show_default="a new one under runs/")
+]
+
+
+def run(
+    space: Space,
+    trials: Trials = DEFAULT.budget.trials,
+    minutes: Minutes = DEFAULT.budget.minutes,
+    proposer: ProposerName = DEFAULT.proposer,
+    workers: Workers = DEFAULT.workers,
+    device: Device = DEFAULT.fit.device,
+    seed: Seed = DEFAULT.seed,
+    run_dir: RunDir = None,
+    json: Json = False,
+) -> None:
+    """Search for the best hybrid model of a space, from its data."""
+    settings = RunSettings(
+        proposer=proposer,
+        workers=workers,
+        seed=seed,
+        budget=Budget(trials=trials, minutes=minutes),
+        fit=DEFAULT.fit.model_copy(update={"device": device}),
+    )
+    from archsearch.cli.asked import tell_what_is_asked
+    from archsearch.cli.searching import search
+    from archsearch.problem.loading import load_problem
+    from archsearch.study.lookup import new_run_folder
+    from archsearch.study.store import Study
+
+    _require(device)
+    problem = load_problem(space)
+    study = Study.create(run_dir or new_run_folder(RUNS, problem.name), problem, settings, space)
+    if not json:
+        tell_what_is_asked(problem, study)
+    search(study, problem, settings, json)
+
+
+def _require(device: str) -> None:
+    """Refuses a device that this machine does not have, before anything is written."""
+    if device != "cuda":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise MachineError("--device cuda: PyTorch finds no GPU here.", "Use --device cpu. See `archsearch doctor`.")

@@ -1,0 +1,92 @@
+"""`archsearch score`: the error of one candidate on one part of the data."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from archsearch.cli.options import RUNS, Candidate, Json, Run, RunsDir
+
+if TYPE_CHECKING:
+    from archsearch.candidate.outcome import Evaluation, Score
+    from archsearch.problem.problem import Part, Problem
+    from archsearch.study.store import Study
+
+PartOption = Annotated[Literal["test", "validation", "train"], typer.Option("--on", help="The part of the data.")]
+
+
+def score(
+    run: Run, candidate: Candidate = None, on: PartOption = "test", runs_dir: RunsDir = RUNS, json: Json = False
+) -> None:
+    """Score a candidate on the sealed test data, or say how it scored on the others.
+
+    A test score is computed once and kept: test data that were looked at often rank as well.
+    """
+    from archsearch.cli.output import print_json
+    from archsearch.study.lookup import find_run
+    from archsearch.study.store import Study
+
+    study = Study.open(find_run(run, runs_dir))
+    evaluation = study.resolve(candidate)
+    found = _test_score(study, evaluation) if on == "test" else _kept(evaluation, on)
+    if json:
+        print_json(found)
+    else:
+        _tell(found, evaluation, on, study)
+
+
+def _test_score(study: Study, evaluation: Evaluation) -> Score:
+    """The score on the test data, which is computed once."""
+    from archsearch.errors import RequestError
+
+    known = study.test_scores().get(evaluation.candidate)
+    if known is not None:
+        return known
+    problem = study.problem()
+    if problem.test is None:
+        raise RequestError(
+            f"{study.id}: its split seals no test data.", "Score it --on validation, or name a test part in [split]."
+        )
+    return study.record_test_score(evaluation.candidate, _computed(study, problem, problem.test, evaluation.number))
+
+
+def _computed(study: Study, problem: Problem, part: Part, number: int) -> Score:
+    """Predicts without the targets in a process apart, then scores here."""
+    from archsearch.errors import NothingFound
+    from archsearch.evaluation import Evaluator, Failed
+    from archsearch.training.score import score as score_of
+
+    source, weights = study.source(number), study.weights(number)
+    with closing(Evaluator(problem, study.settings)) as evaluator:
+        try:
+            predictions = evaluator.predict(source, weights, part)
+        except Failed as failed:
+            failure = failed.failure
+            raise NothingFound(f"Number {number} has no prediction there: {failure.message}", failure.remedy) from None
+    return score_of(problem, part, predictions["states"])
+
+
+def _kept(evaluation: Evaluation, on: str) -> Score:
+    """A score that every evaluation has."""
+    from archsearch.errors import NothingFound
+
+    found = evaluation.validation if on == "validation" else evaluation.train
+    if found is None:
+        told = evaluation.failure.message if evaluation.failure is not None else "it was not evaluated to the end"
+        raise NothingFound(f"Number {evaluation.number} has no score: {told}", "Choose another candidate.")
+    return found
+
+
+def _tell(found: Score, evaluation: Evaluation, on: str, study: Study) -> None:
+    """The score in words, each state in its unit."""
+    from archsearch.report.leaderboard import four
+
+    units = {state.name: state.unit for state in study.problem().space.states}
+    typer.echo(f"number {evaluation.number} ({evaluation.claim or evaluation.candidate}) on the {on} data:")
+    typer.echo(f"  nrmse {four(found.nrmse)}, {found.trajectories} trajectories, {found.diverged} diverged")
+    for name, error in found.rmse.items():
+        typer.echo(f"  rmse of {name}: {four(error)} {units[name]}")
+    for name, worst in found.constraints.items():
+        typer.echo(f"  {name}: {'holds everywhere' if worst == 0 else f'violated by up to {four(worst)}'}")

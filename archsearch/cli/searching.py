@@ -1,0 +1,116 @@
+"""What `run` and `resume` share: put the parts of a search together, show it, and say what came of it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import typer
+
+from archsearch.cli.output import console, print_json
+from archsearch.cli.progress import progress
+from archsearch.cli.tables import leaderboard_table
+from archsearch.errors import NothingFound
+
+if TYPE_CHECKING:
+    from archsearch.evaluation import Evaluator
+    from archsearch.problem.problem import Problem
+    from archsearch.search import Summary
+    from archsearch.settings import RunSettings
+    from archsearch.study.store import Study
+
+
+def search(study: Study, problem: Problem, settings: RunSettings, json: bool) -> None:
+    """Searches until the budget is spent, and tells of it on standard output.
+
+    Args:
+        study: the run.
+        problem: what is asked.
+        settings: how to search; budget and workers may differ from those of the run.
+        json: print one document instead.
+    """
+    try:
+        summary = _search(study, problem, settings, quiet=json)
+    except KeyboardInterrupt:
+        typer.echo(f"\ninterrupted; go on with: archsearch resume {study.folder}", err=True)
+        raise typer.Exit(130) from None
+    if json:
+        print_json(_document(study, summary))
+    else:
+        _tell(study, problem, summary)
+    if summary.best is None:
+        why = f"none of the {summary.evaluated} candidates that were evaluated fits"
+        raise NothingFound(f"{study.id}: {why}.", f"`archsearch show {study.id}` says why, one by one.")
+
+
+def _search(study: Study, problem: Problem, settings: RunSettings, quiet: bool) -> Summary:
+    """The search itself, with evaluators whose processes end with it."""
+    from archsearch.evaluation import Evaluator
+    from archsearch.executors.local import LocalExecutor
+    from archsearch.proposers.grammar import GrammarProposer
+    from archsearch.search import run_search
+
+    with ExitStack() as stack, progress(study, settings, quiet) as on_event:
+
+        def make_evaluator() -> Evaluator:
+            evaluator = Evaluator(problem, settings)
+            stack.callback(evaluator.close)
+            return evaluator
+
+        return run_search(
+            problem,
+            study,
+            GrammarProposer(problem.space, settings.seed),
+            lambda: LocalExecutor(make_evaluator, settings.workers),
+            settings,
+            on_event,
+        )
+
+
+def _document(study: Study, summary: Summary) -> dict[str, object]:
+    """The JSON document of `run` and `resume`; its keys are stable."""
+    return {
+        "run": study.id,
+        "best": summary.best,
+        "baselines": summary.baselines,
+        "evaluated": summary.evaluated,
+        "failed": summary.failed,
+        "seconds": summary.seconds,
+    }
+
+
+STOPPED = {
+    "trials": "the trials are spent",
+    "minutes": "the minutes are spent",
+    "exhausted": "there is nothing new to propose",
+    "interrupted": "interrupted",
+}
+
+
+def _tell(study: Study, problem: Problem, summary: Summary) -> None:
+    """Leaderboard, verdict, where the files are, and what to do next."""
+    from archsearch.report.verdict import judge
+
+    out = console()
+    out.print(f"\n{summary.evaluated} evaluated, {summary.failed} failed; {STOPPED[summary.reason]}.\n")
+    out.print(leaderboard_table(study))
+    out.print(f"\n{judge(study, problem).text}\n")
+    if summary.best is None:
+        return
+    commands = _next_commands(str(study.folder), problem)
+    width = max(len(command) for command in commands)
+    out.print(f"The run is in {study.folder}. Next:", soft_wrap=True)
+    for command, what in commands.items():
+        out.print(f"  {command:<{width}}  {what}", soft_wrap=True)
+
+
+def _next_commands(run: str, problem: Problem) -> dict[str, str]:
+    """What a person may want to do with a finished run, and what it is good for."""
+    commands = {
+        f"archsearch report {run}": "figures, equations and parameters as one HTML page",
+        f"archsearch show {run} NUMBER": "one candidate with its source",
+        f"archsearch export {run}": "the best model as one Python file",
+    }
+    if problem.test is not None:
+        commands[f"archsearch score {run} --on test"] = "the error of the best on the sealed test data"
+    return commands

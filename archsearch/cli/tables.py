@@ -1,0 +1,98 @@
+"""Tables of a run and of a candidate for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from archsearch.cli.output import plain_table
+from archsearch.report.leaderboard import HEADINGS, cells, four, rows_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from archsearch.candidate.outcome import Evaluation
+    from archsearch.study.store import Study
+
+NUMERIC = ("rank", "no.", "weights", "parameters", "seconds")
+
+
+def leaderboard_table(study: Study, top: int | None = 15) -> Table:
+    """The leaderboard: the best, and the baselines wherever they stand."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right" if heading in NUMERIC else "left", no_wrap=heading in NUMERIC)
+    for row in rows_of(study, top):
+        style = "bold" if row.rank == 1 else "dim" if row.rank is None else "cyan" if row.baseline else None
+        table.add_row(*cells(row), style=style)
+    return table
+
+
+def candidate_tables(evaluation: Evaluation) -> Iterator[RenderableType]:
+    """What there is to say of one candidate, piece by piece."""
+    yield _heading(evaluation)
+    if evaluation.failure is not None:
+        failure = evaluation.failure
+        yield f"failed ({failure.kind}): {failure.message}\n  {failure.remedy}"
+    if evaluation.validation is not None:
+        yield _scores(evaluation)
+    if evaluation.parameters:
+        yield _parameters(evaluation)
+    if evaluation.terms:
+        yield _terms(evaluation)
+    if evaluation.nets:
+        yield _nets(evaluation)
+
+
+def _heading(evaluation: Evaluation) -> str:
+    came_from = f", made from {', '.join(evaluation.parents)}" if evaluation.parents else ""
+    return (
+        f"number {evaluation.number}, candidate {evaluation.candidate}, proposed by {evaluation.author}{came_from}\n"
+        f"{evaluation.claim}"
+    )
+
+
+def _scores(evaluation: Evaluation) -> Table:
+
+    states = tuple(evaluation.validation.rmse) if evaluation.validation is not None else ()
+    table = plain_table("scored on", "nrmse", *(f"rmse {name}" for name in states), "diverged")
+    for name, score in (("validation", evaluation.validation), ("train", evaluation.train)):
+        if score is not None:
+            diverged = f"{score.diverged} of {score.trajectories}"
+            table.add_row(name, four(score.nrmse), *(four(score.rmse.get(state)) for state in states), diverged)
+    return table
+
+
+def _parameters(evaluation: Evaluation) -> Table:
+
+    table = plain_table("parameter", "value", "± std. error", "unit", "bounds", "identified")
+    for name, fitted in evaluation.parameters.items():
+        bounds = f"{_bound(fitted.low)} to {_bound(fitted.high)}"
+        identified = {True: "yes", False: "no", None: "not known"}[fitted.identified]
+        table.add_row(name, four(fitted.value), four(fitted.std_error), fitted.unit, bounds, identified)
+    return table
+
+
+def _bound(value: float | None) -> str:
+    return "anything" if value is None else four(value)
+
+
+def _terms(evaluation: Evaluation) -> Table:
+
+    table = plain_table("term", "became", "train nrmse without it")
+    for name, term in evaluation.terms.items():
+        table.add_row(name, f"{term.status} by {term.by}" if term.by else term.status, four(term.ablated_nrmse))
+    return table
+
+
+def _nets(evaluation: Evaluation) -> Table:
+
+    table = plain_table("net", "role", "sees", "hidden", "weights", "share of the dynamics")
+    for name, net in evaluation.nets.items():
+        share = "-" if net.share is None else f"{net.share:.1%}"
+        size = " x ".join(str(width) for width in net.hidden)
+        table.add_row(name, net.role, ", ".join(net.inputs), size, str(net.weights), share)
+    return table

@@ -1,0 +1,94 @@
+"""What an executor promises: candidates go in, outcomes come out, whatever happens in between."""
+
+from __future__ import annotations
+
+import traceback
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+from archsearch.candidate.candidate import Candidate
+from archsearch.candidate.outcome import Evaluation, Failure
+from archsearch.errors import MachineError
+from archsearch.evaluation import Outcome
+
+
+class Evaluates(Protocol):
+    """Whatever can evaluate a candidate; an executor knows no more of an evaluator."""
+
+    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
+        """Fit, predict, score; a failure is an outcome too."""
+        ...
+
+    def close(self) -> None:
+        """End what still runs; called from another thread than `evaluate`."""
+        ...
+
+
+class Executor(ABC):
+    """Where evaluations run.
+
+    Every candidate that is submitted comes back exactly once from `next_done` or `drain`, in any order, unless the
+    executor is closed first. All methods are called from one thread.
+    """
+
+    @property
+    @abstractmethod
+    def capacity(self) -> int:
+        """How many evaluations run at once."""
+
+    @abstractmethod
+    def submit(self, candidate: Candidate, number: int) -> None:
+        """Start an evaluation; returns at once."""
+
+    @abstractmethod
+    def next_done(self) -> Outcome:
+        """Wait for the next outcome.
+
+        Raises:
+            MachineError: the machine lacks what every evaluation needs.
+        """
+
+    @abstractmethod
+    def drain(self) -> list[Outcome]:
+        """The outcomes that are there already, without waiting."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Start nothing more; what still runs is given up."""
+
+
+def evaluate_safely(evaluator: Evaluates, candidate: Candidate, number: int) -> Outcome:
+    """Evaluate, and turn whatever the evaluator did not foresee into a failure: the one place where that happens.
+
+    Raises:
+        MachineError: the machine lacks what every evaluation needs, so that going on makes no sense.
+    """
+    try:
+        outcome = evaluator.evaluate(candidate, number)
+    except MachineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a crash is a record, and the search goes on
+        return _crash(candidate, number, f"{type(error).__name__}: {error}", traceback.format_exc())
+    found = (outcome.evaluation.number, outcome.evaluation.candidate)
+    if found != (number, candidate.id):
+        return _crash(candidate, number, f"asked for {(number, candidate.id)}, got the evaluation of {found}", "")
+    return outcome
+
+
+def _crash(candidate: Candidate, number: int, what: str, log: str) -> Outcome:
+    failure = Failure(
+        kind="crash",
+        message=f"The evaluator crashed: {what}",
+        remedy="This is a fault of archsearch, not of the candidate; its log has the traceback.",
+    )
+    evaluation = Evaluation(
+        number=number,
+        candidate=candidate.id,
+        author=candidate.author,
+        parents=candidate.parents,
+        claim=candidate.claim,
+        status="failed",
+        failure=failure,
+        genome=candidate.genome,
+    )
+    return Outcome(evaluation=evaluation, weights=b"", predictions={}, log=log)

@@ -1,0 +1,110 @@
+"""What is wrong with the units of a space file: each term of an equation is its state per time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from archsearch.problem import naming
+from archsearch.problem.expressions import Condition, ExpressionError, parse, parse_condition
+from archsearch.problem.space import LibraryTerm, SearchSpace, Term
+from archsearch.problem.units import Unit, compare, is_known, parse_unit, same
+
+
+def findings(space: SearchSpace) -> list[str]:
+    """Everything that is wrong with units; nothing if the space uses none."""
+    declared = _declared(space)
+    if all(text == "1" for text in declared.values()) and not space.problem.counting_units:
+        return []
+    counting = [*_counting(space.problem.counting_units)]
+    if counting:
+        return counting
+    units: dict[str, Unit] = {}
+    unreadable = []
+    for key, text in declared.items():
+        try:
+            units[key] = parse_unit(text, space.problem.counting_units)
+        except ExpressionError as error:
+            unreadable.append(f"{key}: {error.message}")
+    return unreadable + list(_uses(space, units))
+
+
+def _declared(space: SearchSpace) -> dict[str, str]:
+    """Every unit of the file, by its key."""
+    found = {"problem.time_unit": space.problem.time_unit}
+    for where, items in (("states", space.states), ("inputs", space.inputs), ("parameters", space.parameters)):
+        found |= {f"{where}.{item.name}.unit": item.unit for item in items}
+    return found
+
+
+def _counting(names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        if not name.isidentifier() or not name.isascii():
+            yield f"problem.counting_units: expected names of plain letters, found '{name}'"
+        elif is_known(name):
+            yield f"problem.counting_units: expected names of things that are counted, found '{name}', a unit already"
+
+
+def _uses(space: SearchSpace, units: Mapping[str, Unit]) -> Iterator[str]:
+    """What is wrong where units meet: in terms, in the library and in conditions."""
+    known = {key.split(".")[1]: unit for key, unit in units.items() if key.count(".") == 2}
+    time = units.get("problem.time_unit")
+    if time is not None:
+        known[naming.TIME] = time
+    for term in space.terms:
+        yield from _term(f"terms.{term.name}", term, known, time)
+    for extra in space.library:
+        yield from _term(f"library.{extra.name}", extra, known, time)
+    for key, condition in _conditions(space):
+        yield from (f"{key}: {wrong}" for wrong in _condition(condition, known))
+
+
+def _term(key: str, term: Term | LibraryTerm, known: dict[str, Unit], time: Unit | None) -> Iterator[str]:
+    """One term against the equations that it stands in; the unit of a quantity becomes known to what follows."""
+    try:
+        expression = parse(term.expression)
+        if not expression.names <= known.keys():
+            return
+        unit = expression.unit(known)
+    except ExpressionError as error:
+        if term.expression and _readable(term.expression):
+            yield f"{key}.expression: {error.message}"
+        return
+    if isinstance(term, Term):
+        known[term.name] = unit
+    if isinstance(term, LibraryTerm) and term.replaces in known and not same(unit, known[term.replaces]):
+        yield f"{key}.expression: {compare(unit, known[term.replaces])} (the unit of {term.replaces})"
+    for state in term.equations:
+        if time is not None and state in known and not same(unit, known[state] / time):
+            yield f"{key}.expression: {compare(unit, known[state] / time)} (the unit of {state} per time)"
+
+
+def _readable(text: str) -> bool:
+    try:
+        parse(text)
+    except ExpressionError:
+        return False
+    return True
+
+
+def _conditions(space: SearchSpace) -> Iterator[tuple[str, Condition]]:
+    """Every condition of the file that can be read, by its key."""
+    texts = {f"constraints.{item.name}.expression": item.expression for item in space.constraints}
+    texts |= {f"split.{key}": getattr(space.split, key) or "" for key in ("validation_where", "test_where")}
+    for key, text in texts.items():
+        try:
+            yield key, parse_condition(text)
+        except ExpressionError:
+            continue  # told of already, where meaning is checked
+
+
+def _condition(condition: Condition, known: Mapping[str, Unit]) -> Iterator[str]:
+    """Both sides of a condition are alike; a bare number is taken in the unit of the other side."""
+    if not condition.names <= known.keys() or not (condition.left.names and condition.right.names):
+        return
+    try:
+        left, right = condition.left.unit(known), condition.right.unit(known)
+    except ExpressionError as error:
+        yield error.message
+        return
+    if not same(right, left):
+        yield compare(right, left)

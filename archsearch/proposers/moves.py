@@ -1,0 +1,105 @@
+"""Moves in the closed space of genomes: walk it, change one thing, cross two, list them all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from archsearch.candidate.genes import Value, choices
+from archsearch.problem.space import SearchSpace
+
+Genes = dict[str, Value]
+Choose = Callable[[str, tuple[Value, ...]], Value]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A genome with the standing that its evaluation has in the ranking (smaller is better)."""
+
+    genes: Genes
+    standing: tuple[float, int, int]
+    candidate: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether it has a score at all."""
+        return math.isfinite(self.standing[0])
+
+
+class GeneSpace:
+    """The closed space: which values each gene may take, and which genes matter given the others.
+
+    Attributes:
+        values: the allowed values of each gene, in the order in which genes are decided.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._choices = choices(space)
+        self.values = {name: choice.values for name, choice in self._choices.items()}
+        self._neighbours: dict[tuple[tuple[str, Value], ...], list[Genes]] = {}
+
+    def walk(self, choose: Choose) -> Genes:
+        """Decide gene after gene, leaving out those that do not matter given the ones before."""
+        genes: Genes = {}
+        for name, choice in self._choices.items():
+            if choice.active(genes):
+                genes[name] = choose(name, choice.values)
+        return genes
+
+    def holds(self, genes: Mapping[str, Value]) -> bool:
+        """Whether these genes are a point of the space."""
+        known = all(genes[name] in self.values.get(name, ()) for name in genes)
+        return known and self.walk(lambda name, values: genes.get(name, values[0])) == dict(genes)
+
+    def changed(self, genes: Genes, changes: Mapping[str, Value]) -> Genes:
+        """The genome with some genes changed; genes that begin to matter take their default."""
+        wanted = {**genes, **changes}
+        return self.walk(lambda name, values: wanted[name] if name in wanted else default(name, values))
+
+    def neighbours(self, genes: Genes) -> list[Genes]:
+        """All genomes that differ in one decision."""
+        key = tuple(genes.items())
+        if key not in self._neighbours:
+            self._neighbours[key] = [
+                self.changed(genes, {name: value})
+                for name, current in genes.items()
+                for value in self.values[name]
+                if value != current
+            ]
+        return self._neighbours[key]
+
+    def crossed(self, one: Genes, other: Genes, generator: np.random.Generator) -> Genes:
+        """A child that has each gene from either parent."""
+
+        def choose(name: str, values: tuple[Value, ...]) -> Value:
+            offers = [parent[name] for parent in (one, other) if name in parent]
+            return offers[int(generator.integers(len(offers)))] if offers else default(name, values)
+
+        return self.walk(choose)
+
+    def uniform(self, generator: np.random.Generator) -> Genes:
+        """A genome whose every decision is drawn with equal chances."""
+        return self.walk(lambda name, values: values[int(generator.integers(len(values)))])
+
+    def all(self) -> Iterator[Genes]:
+        """All genomes, in a fixed order."""
+        yield from self._completions({}, list(self._choices))
+
+    def _completions(self, genes: Genes, names: Sequence[str]) -> Iterator[Genes]:
+        if not names:
+            yield genes
+            return
+        choice = self._choices[names[0]]
+        if not choice.active(genes):
+            yield from self._completions(genes, names[1:])
+            return
+        for value in choice.values:
+            yield from self._completions({**genes, names[0]: value}, names[1:])
+
+
+def default(name: str, values: tuple[Value, ...]) -> Value:
+    """The value that a gene has where nothing speaks for another: the first; of net sizes the second, which is small."""
+    return values[1] if name.endswith(".hidden") and len(values) > 1 else values[0]

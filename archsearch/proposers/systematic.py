@@ -1,0 +1,43 @@
+"""What is tried before anything is learned: the baselines, each white-box change by itself, each slot by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archsearch.candidate.baselines import net_alone, physics_as_given, physics_plus_net
+from archsearch.candidate.genes import Value, to_parameters
+from archsearch.problem.space import SearchSpace
+from archsearch.proposers.moves import Genes, GeneSpace, default
+
+DROPPED = "dropped"
+
+
+def systematic(space: SearchSpace, genes: GeneSpace) -> Iterator[Genes]:
+    """The genomes that every search begins with, in order, simple ones first; some may be named twice."""
+    for baseline in (physics_as_given(space), net_alone(space), physics_plus_net(space)):
+        if baseline is not None:
+            yield dict(to_parameters(baseline, space))
+    root = genes.walk(default)
+    for name, value in _white_box(genes):
+        yield genes.changed(root, {name: value})
+    for slot in space.slots:
+        yield genes.changed(root, {f"slot.{slot.name}": slot.roles[0]})
+
+
+def _white_box(genes: GeneSpace) -> list[tuple[str, Value]]:
+    """Single changes that need no net: replacements, then additions, then what is left out."""
+    changes = [
+        (name, value)
+        for name, values in genes.values.items()
+        if name.startswith(("term.", "add."))
+        for value in values[1:]
+    ]
+    return sorted(changes, key=_order)
+
+
+def _order(change: tuple[str, Value]) -> int:
+    name, value = change
+    if value == DROPPED:
+        return 2
+    return 0 if name.startswith("term.") else 1
+

@@ -1,0 +1,166 @@
+"""The records of a run: `run.json`, and the lines of `proposals.jsonl`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from archsearch.candidate.candidate import Candidate
+from archsearch.errors import RunError
+from archsearch.settings import RunSettings
+
+RECORD_VERSION = 1
+
+Genes = dict[str, str | float | int | bool]
+Baseline = Literal["physics", "net", "physics_plus_net"]
+T = TypeVar("T", bound=BaseModel)
+
+
+class Record(BaseModel):
+    """Common to all records: frozen, unknown keys refused, with a version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = RECORD_VERSION
+
+
+class ProblemRecord(BaseModel):
+    """Which problem a run is about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    fingerprint: str
+
+
+class RunRecord(Record):
+    """`run.json`: everything that a run depends on, and what it was made with.
+
+    Attributes:
+        created: UTC time, ISO 8601.
+        space_request: what the person asked for: the name or the path of a search space.
+        seeds: the seed of each thing that draws random numbers.
+        packages: versions of the packages that results depend on.
+        revision: git revision of archsearch, if it runs from a checkout.
+        baselines: the ids of the three baselines; the physics ones are missing where the space has no terms.
+        sanity: errors of predictors that need no model, e.g. `no_change`.
+    """
+
+    created: str
+    space_request: str
+    problem: ProblemRecord
+    settings: RunSettings
+    seeds: dict[str, int]
+    packages: dict[str, str]
+    python: str
+    platform: str
+    revision: str | None
+    baselines: dict[Baseline, str]
+    sanity: dict[str, float] = {}
+
+
+class Decision(BaseModel):
+    """What became of a proposal before it was evaluated: who let it pass or refused it, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    approved: bool
+    by: str
+    reason: str = ""
+
+
+class Line(Record):
+    """Common to the lines of `proposals.jsonl`; `seconds` is the search time that the run had used."""
+
+    number: int = Field(ge=0)
+    at: str
+    seconds: float = Field(ge=0)
+
+
+class ProposedLine(Line):
+    """A candidate was proposed."""
+
+    event: Literal["proposed"] = "proposed"
+    candidate: str
+    author: str
+    claim: str
+    parents: tuple[str, ...]
+    genome: Genes | None
+    source: str
+
+    def to_candidate(self) -> Candidate:
+        """The candidate as it was proposed."""
+        return Candidate(self.source, self.author, self.claim, self.parents, self.genome)
+
+
+class DecidedLine(Line):
+    """Somebody decided on a proposal."""
+
+    event: Literal["decided"] = "decided"
+    decision: Decision
+
+
+class EvaluatedLine(Line):
+    """A candidate was evaluated; the evaluation itself is in its folder."""
+
+    event: Literal["evaluated"] = "evaluated"
+    candidate: str
+    status: Literal["ok", "failed"]
+    nrmse: float | None
+
+
+AnyLine = Annotated[ProposedLine | DecidedLine | EvaluatedLine, Field(discriminator="event")]
+_LINES: TypeAdapter[AnyLine] = TypeAdapter(AnyLine)
+
+
+def read_record(path: Path, kind: type[T], remedy: str) -> T:
+    """Read a JSON record; `remedy` says what to do if that fails.
+
+    Raises:
+        RunError: the file is missing, damaged, or of a version that this software does not read.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}).", remedy) from None
+    _check(text, str(path), kind.model_fields["version"].default, remedy)
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise RunError(f"{path}: damaged: {_first_finding(error)}.", remedy) from None
+
+
+def read_line(text: bytes, where: str) -> AnyLine:
+    """Read one line of `proposals.jsonl`; `where` names file and line in messages."""
+    remedy = "Delete this line: what it said is taken from the candidates' folders."
+    _check(text, where, RECORD_VERSION, remedy)
+    try:
+        return _LINES.validate_json(text)
+    except ValidationError as error:
+        raise RunError(f"{where}: damaged: {_first_finding(error)}.", remedy) from None
+
+
+def _check(text: bytes, where: str, version: int, remedy: str) -> None:
+    """Refuse what is not a JSON object of this version."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise RunError(f"{where}: expected JSON, found something else ({error}).", remedy) from None
+    if not isinstance(data, dict):
+        raise RunError(f"{where}: expected a JSON object, found {type(data).__name__}.", remedy)
+    found = data.get("version")
+    if found != version or isinstance(found, bool):
+        was = "none" if found is None else repr(found)
+        advice = "Read this run with the archsearch that wrote it; `packages` in its run.json says which that was."
+        raise RunError(f"{where}: expected record version {version}, found {was}.", advice)
+
+
+def _first_finding(error: ValidationError) -> str:
+    finding = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in finding["loc"]) or "the record"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{place}: {finding['msg'][0].lower()}{finding['msg'][1:]}{more}"

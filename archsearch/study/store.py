@@ -1,0 +1,223 @@
+"""The study: everything that is remembered of a run, in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from archsearch.candidate.candidate import Candidate
+from archsearch.candidate.genes import choices
+from archsearch.candidate.outcome import Evaluation, Score
+from archsearch.candidate.ranking import rank
+from archsearch.errors import RequestError, RunError
+from archsearch.problem.problem import Problem
+from archsearch.settings import RunSettings
+from archsearch.study import candidate_files
+from archsearch.study.candidate_files import Arrays
+from archsearch.study.creation import SPACE, new_record, prepare_folder
+from archsearch.study.files import RUN, cut_torn_line, remove_partial, write_file
+from archsearch.study.lock import run_lock
+from archsearch.study.lookup import find_candidate
+from archsearch.study.proposals import Proposal, ProposalLog, read_log
+from archsearch.study.record import Baseline, RunRecord, read_record
+from archsearch.study.space_copy import copy_space
+from archsearch.study.writer import CANDIDATES, PROPOSALS, Writer
+
+LOCK = "lock"
+_RESTORE = "Restore it from a copy, or start a new run."
+
+
+class Study:
+    """One run folder. Everything may be read at any time; only `writing` changes what a search depends on.
+
+    Attributes:
+        folder: the run folder.
+        record: what `run.json` holds.
+    """
+
+    def __init__(self, folder: Path, record: RunRecord) -> None:
+        self.folder = folder
+        self.record = record
+
+    @classmethod
+    def create(cls, folder: Path, problem: Problem, settings: RunSettings, space_request: str) -> Study:
+        """Start a run in a folder that is new or empty; `run.json` comes last, and makes it a run.
+
+        Raises:
+            RunError: the folder holds a run or something else, or cannot be written.
+        """
+        prepare_folder(folder)
+        copy_space(problem, space_request, folder / SPACE)
+        record = new_record(problem, settings, space_request)
+        study = cls(folder, record)
+        study._write_record()
+        return study
+
+    @classmethod
+    def open(cls, folder: Path) -> Study:
+        """Open the run in this folder.
+
+        Raises:
+            RunError: there is none, or it is damaged.
+        """
+        if not folder.is_dir():
+            raise RunError(f"{folder}: expected a run folder, found nothing.", "`archsearch list` shows the runs.")
+        if not (folder / RUN).exists():
+            remedy = "`archsearch list` shows the runs. If a run was stopped while it began, run it again."
+            raise RunError(f"{folder}: not a run folder: it has no {RUN}.", remedy)
+        return cls(folder, read_record(folder / RUN, RunRecord, _RESTORE))
+
+    @property
+    def id(self) -> str:
+        """The name of the folder."""
+        return self.folder.resolve().name
+
+    @property
+    def settings(self) -> RunSettings:
+        """What the run was started with."""
+        return self.record.settings
+
+    @property
+    def space_request(self) -> str:
+        """What the person asked for: the name or the path of a search space."""
+        return self.record.space_request
+
+    @property
+    def sanity(self) -> dict[str, float]:
+        """Validation nrmse of predictors that need no model."""
+        return dict(self.record.sanity)
+
+    def problem(self) -> Problem:
+        """Load the problem from the run's own copy of space and data."""
+        from archsearch.problem.loading import load_problem
+
+        problem = load_problem(str(self.folder / SPACE))
+        return replace(problem, name=self.record.problem.name)
+
+    def proposals(self) -> dict[int, Proposal]:
+        """All proposals by number, those included whose line is lost but whose evaluation is there."""
+        return self._mended(read_log(self.folder / PROPOSALS), self._evaluations())
+
+    def evaluations(self) -> list[Evaluation]:
+        """All evaluations, by number."""
+        return list(self._evaluations().values())
+
+    def ranked(self) -> list[Evaluation]:
+        """All evaluations, best first, failures last."""
+        return rank(self.evaluations())
+
+    def baselines(self) -> dict[Baseline, Evaluation]:
+        """The evaluations of the baselines, as far as they exist."""
+        found = {evaluation.candidate: evaluation for evaluation in self.evaluations()}
+        return {name: found[key] for name, key in self.record.baselines.items() if key in found}
+
+    def resolve(self, request: str | None = None) -> Evaluation:
+        """The evaluation that is meant: by number, by the start of its id; the best without a request."""
+        return find_candidate(request, self.evaluations(), self.id)
+
+    def candidate(self, number: int) -> Candidate:
+        """The candidate with this number."""
+        folder = self._candidate_folder(number)
+        evaluation = candidate_files.read_evaluation(folder)
+        source = candidate_files.read_source(folder, evaluation.candidate)
+        return Candidate(source, evaluation.author, evaluation.claim, evaluation.parents, evaluation.genome)
+
+    def source(self, number: int) -> str:
+        """The source of a candidate."""
+        return self.candidate(number).source
+
+    def weights(self, number: int) -> bytes:
+        """The fitted arrays of a candidate, in the safetensors format."""
+        return candidate_files.read_bytes(self._fitted_folder(number), candidate_files.WEIGHTS)
+
+    def predictions(self, number: int) -> Arrays:
+        """The predicted trajectories of a candidate, by the names that the evaluator gave them."""
+        return candidate_files.read_predictions(self._fitted_folder(number))
+
+    def log(self, number: int) -> str:
+        """What a candidate printed."""
+        folder = self._candidate_folder(number)
+        return candidate_files.read_bytes(folder, candidate_files.LOG).decode(errors="replace")
+
+    def test_scores(self) -> dict[str, Score]:
+        """The test scores that were asked for, by the id of the candidate."""
+        folders = [folder for folder in self._candidate_folders() if (folder / candidate_files.TEST_SCORE).exists()]
+        return {
+            candidate_files.read_evaluation(folder).candidate: candidate_files.read_test_score(folder)
+            for folder in folders
+        }
+
+    def record_test_score(self, candidate_id: str, score: Score) -> Score:
+        """Remember a test score; the first one stands, and is returned."""
+        known = self.test_scores()
+        if candidate_id not in known:
+            number = self.resolve(candidate_id).number
+            candidate_files.write_test_score(self._candidate_folder(number), score)
+        return known.get(candidate_id, score)
+
+    def record_sanity(self, sanity: dict[str, float]) -> None:
+        """Remember the errors of predictors that need no model."""
+        self.record = self.record.model_copy(update={"sanity": sanity})
+        self._write_record()
+
+    @contextmanager
+    def writing(self, problem: Problem) -> Iterator[Writer]:
+        """Hold the run for a search: lock it, remove what was half written, mend what disagrees.
+
+        Raises:
+            RunError: another process searches this run, or it is damaged.
+        """
+        with run_lock(self.folder / LOCK):
+            self._sweep()
+            evaluations = self._evaluations()
+            log = read_log(self.folder / PROPOSALS)
+            genes = {name: choice.values for name, choice in choices(problem.space).items()}
+            proposals = self._mended(log, evaluations)
+            writer = Writer(self.folder, genes, proposals, evaluations, log.seconds)
+            for number in sorted(evaluations.keys() - log.evaluated):
+                writer.note_evaluated(evaluations[number], log.seconds)
+            yield writer
+
+    def _sweep(self) -> None:
+        (self.folder / CANDIDATES).mkdir(exist_ok=True)
+        for folder in (self.folder, self.folder / CANDIDATES, *self._candidate_folders()):
+            remove_partial(folder)
+        cut_torn_line(self.folder / PROPOSALS)
+
+    def _mended(self, log: ProposalLog, evaluations: dict[int, Evaluation]) -> dict[int, Proposal]:
+        """The proposals of the log, and those that only their evaluations tell of."""
+        proposals = dict(log.proposals)
+        for number, evaluation in evaluations.items():
+            known = proposals.setdefault(number, Proposal(number, self.candidate(number)))
+            if known.candidate.id != evaluation.candidate:
+                found = f"expected {evaluation.candidate} as proposal {number}, found {known.candidate.id}"
+                remedy = "Delete the lines with this number: the candidates' folders are the truth."
+                raise RunError(f"{self.folder / PROPOSALS}: {found}.", remedy)
+        return proposals
+
+    def _evaluations(self) -> dict[int, Evaluation]:
+        found = [candidate_files.read_evaluation(folder) for folder in self._candidate_folders()]
+        return {evaluation.number: evaluation for evaluation in sorted(found, key=lambda item: item.number)}
+
+    def _candidate_folders(self) -> list[Path]:
+        return sorted(path for path in (self.folder / CANDIDATES).glob("[0-9]*-*") if path.is_dir())
+
+    def _candidate_folder(self, number: int) -> Path:
+        for folder in self._candidate_folders():
+            if folder.name.startswith(f"{number:04d}-"):
+                return folder
+        raise RequestError(f"{self.id}: has no evaluated candidate with number {number}.")
+
+    def _fitted_folder(self, number: int) -> Path:
+        """The folder of a candidate that has a result."""
+        folder = self._candidate_folder(number)
+        failure = candidate_files.read_evaluation(folder).failure
+        if failure is not None:
+            raise RequestError(f"Candidate {number} has no result: it failed ({failure.kind}: {failure.message})")
+        return folder
+
+    def _write_record(self) -> None:
+        write_file(self.folder / RUN, self.record.model_dump_json(indent=1).encode() + b"\n")
+

@@ -1,0 +1,77 @@
+"""What a fit means: are its parameters identified, how sure are they, and how much of the dynamics is the nets'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archsearch.training.batches import Batch
+from archsearch.training.fit import Fit
+from archsearch.training.least_squares import LeastSquares
+
+CONTRACTION = 0.5
+"""A parameter is identified if the data leave less than this share of the standard deviation of its prior."""
+
+
+def diagnose(found: Fit) -> dict[str, Any]:
+    """Standard errors and identifiability of the physical parameters, and the share of the nets.
+
+    The posterior is Gaussian around the fit (Laplace), weights of the nets and initial states integrated out: a
+    parameter that a net could take over keeps the width of its prior, and is called not identified. Regularizers
+    and priors of weights do not count: they choose a convention, the data do not. Transformed parameters have a prior
+    of standard deviation 1.
+
+    Reference:
+        The local test is that of science's standard theory of nuisance parameters: the information about the physics
+        is what remains after projecting out the tangents of the nets (Robinson 1988, Econometrica 56:931).
+    """
+    model = found.loss.model
+    with torch.enable_grad():
+        values = model.parameter_values()
+        slopes = {name: _slope(value, model.raw) for name, value in values.items()}
+    spread = _raw_spread(found)
+    errors = {name: _length(slope, spread) for name, slope in slopes.items()}
+    widths = {name: _length(slope, torch.ones_like(spread)) for name, slope in slopes.items()}
+    return {
+        "std_error": errors,
+        "identified": {name: errors[name] < CONTRACTION * widths[name] for name in errors},
+        "share": share(found),
+    }
+
+
+def _slope(value: Tensor, raw: Tensor) -> Tensor:
+    (slope,) = torch.autograd.grad(value, raw, retain_graph=True)
+    return slope
+
+
+def _length(slope: Tensor, spread: Tensor) -> float:
+    """Standard deviation of a value whose raw coordinates have these."""
+    return float((slope * spread).square().sum().sqrt())
+
+
+def _raw_spread(found: Fit) -> Tensor:
+    """(number of raw parameters,): posterior standard deviations; infinite where the equations are singular."""
+    loss = found.loss
+    squares = LeastSquares(loss, Batch.whole(loss), regularized=False)
+    point = squares.here()
+    _, z = squares.cost(point)
+    covariance = squares.equations(point, z).covariance()
+    size = len(loss.model.raw)
+    if covariance is None:
+        return torch.full((size,), torch.inf, dtype=torch.float64)
+    # the sum of squares is in variances of the data; its unit of noise is what the fit leaves, or what the smooth left
+    noise = max(found.error, float(loss.noise))
+    return (covariance.diagonal()[:size] * noise).clamp(min=0).sqrt().cpu()
+
+
+@torch.no_grad()
+def share(found: Fit) -> float:
+    """rms(correction) / rms(derivative) on the nodes, in spreads of the derivatives: 0 without nets."""
+    loss = found.loss
+    if not loss.model.nets():
+        return 0.0
+    full = loss.field()(*loss.nodes()) / loss.slope
+    physics = loss.coordinates.field(loss.model.nulled())(*loss.nodes()) / loss.slope
+    return float((full - physics).square().mean().sqrt() / full.square().mean().sqrt().clamp(min=1e-12))

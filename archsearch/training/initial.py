@@ -1,0 +1,76 @@
+"""Initial states as unknowns of the fit: estimated per trajectory, shared, known, or read off the first sample."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archsearch.problem.space import Bounds, State
+from archsearch.training.integrate import Coordinates
+from archsearch.training.smoothing import Smoothed
+from archsearch.training.task import Samples
+
+
+class InitialStates:
+    """The initial states of N trajectories as a differentiable function of few unknowns.
+
+    Args:
+        states: what is said of each state's initial value.
+        coordinates: the inner coordinates.
+        samples: what was measured.
+        smoothed: its smooth; start of what is estimated.
+        scale: (n,), inner coordinates, one unit of an estimated offset.
+    """
+
+    def __init__(
+        self, states: tuple[State, ...], coordinates: Coordinates, samples: Samples, smoothed: Smoothed, scale: Tensor
+    ) -> None:
+        self._scale = scale
+        self._base = _known(states, coordinates, samples, smoothed)
+        self._free = torch.tensor([state.initial == "estimate" for state in states], device=scale.device)
+        bounds = [state.initial if isinstance(state.initial, Bounds) else None for state in states]
+        self._bounded = torch.tensor([bound is not None for bound in bounds], device=scale.device)
+        ends = [(bound.low, bound.high) if bound else (0.0, 0.0) for bound in bounds]
+        self._low, self._high = torch.tensor(ends, dtype=scale.dtype, device=scale.device).unbind(-1)
+        self._coordinates = coordinates
+        self.offsets = torch.zeros_like(self._base, requires_grad=True)
+        self.shared = torch.zeros_like(scale, requires_grad=True)
+
+    def unknowns(self) -> list[Tensor]:
+        """The tensors to fit; empty if every initial value is known."""
+        return ([self.offsets] if bool(self._free.any()) else []) + ([self.shared] if bool(self._bounded.any()) else [])
+
+    def value(self) -> Tensor:
+        """(N, n), inner coordinates."""
+        shared = self._low + (self._high - self._low) * torch.sigmoid(self.shared)
+        shared = self._coordinates.inner(torch.where(self._bounded, shared, 1.0))
+        z = self._base + torch.where(self._free, self.offsets, 0.0) * self._scale
+        return torch.where(self._bounded, shared, z)
+
+    def slopes(self) -> tuple[Tensor, Tensor]:
+        """Derivatives of the initial state with respect to its own offset and its own shared unknown, (n,) each."""
+        by_offset = torch.where(self._free, self._scale, 0.0)
+        with torch.enable_grad():
+            (by_shared,) = torch.autograd.grad(self.value()[0].sum(), self.shared)
+        return by_offset, by_shared
+
+    def prior(self) -> Tensor:
+        """Sum of squares of the unknowns, which are of order one: scalar."""
+        return torch.where(self._free, self.offsets, 0.0).square().sum() + self.shared.square().sum()
+
+
+def _known(states: tuple[State, ...], coordinates: Coordinates, samples: Samples, smoothed: Smoothed) -> Tensor:
+    """(N, n), inner coordinates: the value that is known, or from which an estimate starts."""
+    first = coordinates.inner(samples.states[:, 0])
+    columns = []
+    for j, state in enumerate(states):
+        start = 1.0 if state.positive or state.scale == "log" else 0.0
+        guess = torch.nan_to_num(smoothed.states[:, 0, j], nan=0.0 if state.scale == "log" else start)
+        if state.initial == "first":
+            columns.append(torch.where(torch.isfinite(first[:, j]), first[:, j], guess))
+        elif isinstance(state.initial, float):
+            value = torch.full_like(samples.states[:, 0], state.initial)
+            columns.append(coordinates.inner(value)[:, j])
+        else:
+            columns.append(guess)
+    return torch.stack(columns, -1)

@@ -1,0 +1,185 @@
+"""Integrate a hybrid model: interval by interval, so that inputs jump where the data say they do.
+
+Times may differ between trajectories: each sampling interval is integrated in its own unit, s in [0, 1], for all
+trajectories at once. Padding repeats a time, so its interval has length 0 and the state stands still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchdiffeq import odeint
+
+from archsearch.hybrid import HybridModel
+from archsearch.problem.space import State
+
+Field = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(t (N,), z (N, n), u (N, m)) -> dz/dt (N, n)"""
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The coordinates in which states are integrated and fitted: the logarithm of those whose scale is `log`."""
+
+    logarithmic: Tensor
+    """(n,) bool"""
+    any_logarithmic: bool
+
+    @staticmethod
+    def of(states: tuple[State, ...], device: torch.device | None = None) -> Coordinates:
+        """The coordinates that these states ask for."""
+        logarithmic = [state.scale == "log" for state in states]
+        return Coordinates(torch.tensor(logarithmic, device=device), any(logarithmic))
+
+    def inner(self, x: Tensor) -> Tensor:
+        """(..., n) natural values to inner coordinates; NaN where the logarithm of a value does not exist."""
+        safe = torch.where(self.logarithmic & (x <= 0), torch.nan, x)
+        return torch.where(self.logarithmic, torch.log(torch.where(self.logarithmic, safe, 1.0)), x)
+
+    def natural(self, z: Tensor) -> Tensor:
+        """(..., n) inner coordinates to natural values."""
+        return torch.where(self.logarithmic, torch.exp(torch.where(self.logarithmic, z, 0.0)), z)
+
+    def field(self, model: HybridModel) -> Field:
+        """The vector field of a model in inner coordinates."""
+        return self.field_of(model.derivative)
+
+    def field_of(self, derivative: Field) -> Field:
+        """A vector field in natural units to one in inner coordinates: d(log x)/dt = (dx/dt) / x."""
+        if not self.any_logarithmic:
+            return derivative
+
+        def inner_field(t: Tensor, z: Tensor, u: Tensor) -> Tensor:
+            x = self.natural(z)
+            return derivative(t, x, u) / torch.where(self.logarithmic, x, 1.0)
+
+        return inner_field
+
+
+def _interval(field: Field, start: Tensor, step: Tensor, u: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda s, z: step.unsqueeze(-1) * field(start + s * step, z, u)
+
+
+def rollout(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, substeps: int) -> Tensor:
+    """Integrate with a fixed number of Runge-Kutta steps of order 4 per sampling interval; differentiable.
+
+    Args:
+        field: vector field.
+        z0: (N, n), inner coordinates, at `times[:, 0]`.
+        times: (N, T), time unit.
+        inputs: (N, T, m), held from each sample to the next.
+        substeps: steps per interval.
+
+    Returns:
+        (N, T, n), inner coordinates.
+    """
+    unit = torch.tensor([0.0, 1.0], dtype=z0.dtype, device=z0.device)
+    options = {"step_size": 1.0 / substeps}
+    states = [z0]
+    for k in range(times.shape[1] - 1):
+        right = _interval(field, times[:, k], times[:, k + 1] - times[:, k], inputs[:, k])
+        states.append(odeint(right, states[-1], unit, method="rk4", options=options)[-1])
+    return torch.stack(states, 1)
+
+
+def runge_kutta_step(field: Field, z: Tensor, t: Tensor, h: Tensor, u: Tensor) -> Tensor:
+    """One step of the method that `rollout` uses, the 3/8 rule of Kutta (1901), as torchdiffeq does it.
+
+    Args:
+        field: vector field.
+        z: (..., n), inner coordinates.
+        t: (...,), time at the left end.
+        h: (...,), step.
+        u: (..., m), held.
+    """
+    step = h.unsqueeze(-1)
+    k1 = field(t, z, u)
+    k2 = field(t + h / 3, z + step * k1 / 3, u)
+    k3 = field(t + h * 2 / 3, z + step * (k2 - k1 / 3), u)
+    k4 = field(t + h, z + step * (k1 - k2 + k3), u)
+    return z + step * (k1 + 3 * (k2 + k3) + k4) / 8
+
+
+def one_interval(field: Field, z: Tensor, times: Tensor, inputs: Tensor, substeps: int) -> Tensor:
+    """Integrate every sampling interval by itself, all at once, from given states at its left end.
+
+    Args:
+        field: vector field.
+        z: (N, T - 1, n), inner coordinates, at the left ends.
+        times: (N, T), time unit.
+        inputs: (N, T, m).
+        substeps: steps per interval.
+
+    Returns:
+        (N, T - 1, n), inner coordinates at the right ends.
+    """
+    n, m, many = z.shape[-1], inputs.shape[-1], z.shape[0] * z.shape[1]
+    step = (times[:, 1:] - times[:, :-1]).reshape(-1)
+    ends = rollout(
+        field,
+        z.reshape(-1, n),
+        torch.stack([times[:, :-1].reshape(-1), times[:, :-1].reshape(-1) + step], 1),
+        inputs[:, :-1].reshape(many, 1, m),
+        substeps,
+    )
+    return ends[:, 1].reshape(z.shape)
+
+
+RELATIVE, ABSOLUTE = 1e-8, 1e-10
+MOST_STEPS = 20_000
+
+
+def accurate(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, dense: int) -> Tensor:
+    """Integrate with an adaptive method (Dormand & Prince 1980) to tight tolerances, for every number that is reported.
+
+    Args:
+        field: vector field.
+        z0: (N, n), inner coordinates.
+        times: (N, T), time unit.
+        inputs: (N, T, m).
+        dense: points returned per sampling interval.
+
+    Returns:
+        (N, (T - 1) * dense + 1, n), inner coordinates; every `dense`-th point is a sample. NaN from where a trajectory
+        cannot be integrated further.
+    """
+    together = _accurate(field, z0, times, inputs, dense)
+    if together is not None:
+        return together
+    alone = [_alone(field, z0[i : i + 1], times[i : i + 1], inputs[i : i + 1], dense) for i in range(len(z0))]
+    return torch.cat(alone)
+
+
+def _alone(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, dense: int) -> Tensor:
+    """One trajectory; NaN from the first interval that cannot be integrated."""
+    pieces, z = [z0.unsqueeze(1)], z0
+    for k in range(times.shape[1] - 1):
+        piece = _accurate(field, z, times[:, k : k + 2], inputs[:, k : k + 2], dense)
+        if piece is None:
+            missing = (times.shape[1] - 1 - k) * dense
+            pieces.append(z0.new_full((1, missing, z0.shape[1]), torch.nan))
+            break
+        pieces.append(piece[:, 1:])
+        z = piece[:, -1]
+    return torch.cat(pieces, 1)
+
+
+def _accurate(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, dense: int) -> Tensor | None:
+    """All trajectories at once; None if the solver gives up on any of them."""
+    points = torch.linspace(0, 1, dense + 1, dtype=z0.dtype, device=z0.device)
+    scale = z0.abs().mean().clamp(min=1e-3)
+    options = {"max_num_steps": MOST_STEPS}
+    pieces = [z0.unsqueeze(0)]
+    for k in range(times.shape[1] - 1):
+        right = _interval(field, times[:, k], times[:, k + 1] - times[:, k], inputs[:, k])
+        try:
+            piece = odeint(right, pieces[-1][-1], points, rtol=RELATIVE, atol=ABSOLUTE * float(scale), options=options)
+        except AssertionError:  # how torchdiffeq says that the step underflowed or that there were too many
+            return None
+        if not bool(torch.isfinite(piece).all()):
+            return None
+        pieces.append(piece[1:])
+    return torch.cat(pieces).transpose(0, 1)

@@ -1,0 +1,77 @@
+"""Score predictions against what was observed; runs in the trusted process, on arrays alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archsearch.candidate.outcome import Score
+from archsearch.problem.expressions import parse_condition
+from archsearch.problem.problem import Part, Problem
+from archsearch.problem.trajectories import Bools, Floats
+
+
+def significant(value: float, digits: int = 4) -> float:
+    """A number rounded to its significant digits: more would be noise, and ranks would hang on it."""
+    return float(f"{value:.{digits}g}")
+
+
+def score(problem: Problem, part: Part, predicted: Floats) -> Score:
+    """Score the rollouts of one part.
+
+    Args:
+        problem: gives the scales, the states that count and the constraints.
+        part: what was observed, and which samples are scored.
+        predicted: (N, T, n), natural units; anything not finite where a sample is scored makes its trajectory diverged,
+            and the error infinite.
+    """
+    counted = part.scored[..., None] & part.trajectories.observed & _columns(problem)
+    with np.errstate(over="ignore", invalid="ignore"):
+        wrong = np.where(counted, predicted - part.trajectories.states, 0.0)
+    finite: Bools = np.all(np.isfinite(np.where(part.trajectories.valid[..., None], predicted, 0.0)), axis=(1, 2))
+    wrong = np.where(finite[:, None, None], wrong, np.inf)
+    wrong = np.where(counted, wrong, 0.0)
+    scaled = wrong / problem.scales
+    names = problem.space.state_names
+    return Score(
+        nrmse=_rms(scaled, counted),
+        rmse={names[j]: _rms(wrong[..., j], counted[..., j]) for j in range(len(names)) if counted[..., j].any()},
+        per_trajectory={
+            name: _rms(scaled[i], counted[i]) for i, name in enumerate(part.trajectories.ids) if counted[i].any()
+        },
+        trajectories=int(counted.any((1, 2)).sum()),
+        diverged=int((~finite).sum()),
+        constraints=_violations(problem, part, predicted),
+    )
+
+
+def _columns(problem: Problem) -> Bools:
+    """(n,): the states that count."""
+    wanted = problem.space.objective.states or problem.space.observed_names
+    return np.array([name in wanted for name in problem.space.state_names])
+
+
+def _rms(wrong: Floats, counted: Bools) -> float:
+    with np.errstate(over="ignore"):
+        return significant(float(np.sqrt(np.square(wrong).sum() / max(counted.sum(), 1))))
+
+
+def _violations(problem: Problem, part: Part, predicted: Floats) -> dict[str, float]:
+    """Worst violation of each constraint along the rollouts."""
+    valid = part.trajectories.valid
+    values = {name: predicted[..., j][valid] for j, name in enumerate(problem.space.state_names)}
+    values |= {name: part.trajectories.inputs[..., j][valid] for j, name in enumerate(problem.space.input_names)}
+    found = {}
+    for constraint in problem.space.constraints:
+        worst = float(np.max(parse_condition(constraint.expression).violation(values), initial=0.0))
+        found[constraint.name] = significant(worst)
+    return found
+
+
+def no_change(part: Part) -> Floats:
+    """(N, T, n): the last observation that a predictor may see, held for ever; the sanity row of every table."""
+    states = part.trajectories.states
+    seen = part.given[..., None] & part.trajectories.observed
+    step = np.where(seen, np.arange(states.shape[1])[None, :, None], -1).max(1)
+    held = np.take_along_axis(states, np.maximum(step, 0)[:, None, :], 1)
+    held = np.where(step[:, None, :] >= 0, held, 0.0)
+    return np.broadcast_to(held, states.shape).copy()

@@ -1,0 +1,96 @@
+"""Train by full rollouts: torchdiffeq forwards, back-propagation through the solver, L-BFGS; stop early.
+
+The plainest and slowest of the trainers: it needs nothing of a candidate but a gradient, so it is what remains when the
+others fail. Back-propagation through the solver, because the adjoint method is several times slower on short rollouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from archsearch.training.integrate import rollout
+from archsearch.training.losses import Loss
+from archsearch.training.minimise import minimise
+from archsearch.training.stages import Stage, stage
+
+FEW_TRAJECTORIES = 5
+FEW_SAMPLES = 20
+"""With fewer trajectories and fewer samples than these, nothing is kept aside."""
+
+
+def match_intervals(loss: Loss) -> Stage:
+    """Fit single intervals between smoothed states, in place: cheap, and blind to how errors add up."""
+    reached = minimise(loss.matching, list(loss.model.parameters()), loss.settings.matching_steps)
+    return stage("shooting: intervals", reached)
+
+
+def shoot(loss: Loss, generator: torch.Generator) -> list[Stage]:
+    """Fit full rollouts, in place.
+
+    With enough data and a net, some is kept aside: the number of iterations that serves it best is then repeated on
+    all data. A model without nets is fitted to convergence.
+
+    Args:
+        loss: the training problem, at a start that can be rolled out.
+        generator: draws which trajectories are kept aside.
+    """
+    unknowns = [*loss.model.parameters(), *loss.initial.unknowns()]
+    aside = _keep_aside(loss, generator) if loss.model.nets() else None
+    if aside is None:
+        return [stage("shooting: rollouts", minimise(loss.rollout, unknowns, loss.settings.rollout_steps))]
+    steps, early = _best_steps(loss, unknowns, aside)
+    return [early, stage("shooting: rollouts", minimise(loss.rollout, unknowns, steps))]
+
+
+def _keep_aside(loss: Loss, generator: torch.Generator) -> Tensor | None:
+    """(N, T) samples to judge by: whole trajectories if there are several, else the ends; None if data are few."""
+    valid, share = loss.samples.valid, loss.settings.inner_validation
+    many, longest = valid.shape
+    if share == 0.0 or (many < FEW_TRAJECTORIES and longest < FEW_SAMPLES):
+        return None
+    if many >= FEW_TRAJECTORIES:
+        aside = torch.zeros_like(valid)
+        aside[torch.randperm(many, generator=generator)[: max(1, round(many * share))]] = True
+        return aside & valid
+    lengths = valid.sum(1, keepdim=True)
+    return (torch.arange(longest, device=valid.device) >= (lengths * (1 - share)).round()) & valid
+
+
+def _best_steps(loss: Loss, unknowns: list[Tensor], aside: Tensor) -> tuple[int, Stage]:
+    """How many iterations serve the samples kept aside best; leaves the unknowns where they were."""
+    rest = replace(loss, samples=loss.samples.hide(aside))
+    least, best = _judge(loss, aside), 0
+
+    def go_on(done: int) -> bool:
+        nonlocal least, best
+        error = _judge(loss, aside)
+        if error < least:
+            least, best = error, done
+        return done - best < loss.settings.patience
+
+    with _undone(unknowns):
+        reached = minimise(rest.rollout, unknowns, loss.settings.rollout_steps, go_on)
+    return best, Stage("shooting: early stop", reached.steps, least, reached.reason)
+
+
+def _judge(loss: Loss, where: Tensor) -> float:
+    """Mean square error of the rollout at these samples; infinite if it is not finite."""
+    with torch.no_grad(), loss.model.prepared():
+        z = rollout(loss.field(), loss.initial.value(), loss.samples.times, loss.samples.inputs, loss.settings.substeps)
+    error = loss.error(z, where)
+    return error if error == error else float("inf")
+
+
+@contextmanager
+def _undone(tensors: list[Tensor]) -> Iterator[None]:
+    """Whatever happens to these tensors inside is undone at the end."""
+    kept = [tensor.detach().clone() for tensor in tensors]
+    yield
+    with torch.no_grad():
+        for tensor, value in zip(tensors, kept, strict=True):
+            tensor.copy_(value)

@@ -1,0 +1,58 @@
+"""What is said of the time left is arithmetic, and a terminal shows what plain lines say."""
+
+from __future__ import annotations
+
+import pytest
+
+from archsearch.candidate.outcome import Evaluation, Failure, Score
+from archsearch.cli.progress import Tally, clock, line
+from archsearch.settings import Budget
+
+
+def evaluated(number: int, nrmse: float | None) -> Evaluation:
+    failure = (
+        Failure(kind="time", message="It took more than 3 s.", remedy="Make it smaller.") if nrmse is None else None
+    )
+    score = None
+    if nrmse is not None:
+        score = Score(nrmse=nrmse, rmse={"x": nrmse}, per_trajectory={"1": nrmse}, trajectories=1, diverged=0)
+    return Evaluation(
+        number=number,
+        candidate=f"c{number}",
+        author="grammar",
+        claim="A claim.",
+        status="failed" if failure else "ok",
+        failure=failure,
+        validation=score,
+        seconds=1.25,
+    )
+
+
+def test_the_time_left_follows_the_pace_of_this_session() -> None:
+    tally = Tally(Budget(trials=10), [evaluated(0, 0.5), evaluated(1, 0.4)], started=100.0)
+    assert tally.seconds_left(100.0) is None
+    tally.count(evaluated(2, 0.6))
+    tally.count(evaluated(3, None))
+    assert tally.seconds_left(120.0) == pytest.approx(10.0 * 6)
+    assert tally.sentence(120.0) == "4 of 10 evaluated · 1 failed · best 0.4 · about 1:00 left"
+
+
+def test_the_minutes_left_count_where_they_are_fewer() -> None:
+    tally = Tally(Budget(trials=1000, minutes=1.0), [], started=0.0)
+    assert tally.seconds_left(15.0) == pytest.approx(45.0)
+    tally.count(evaluated(0, 1.0))
+    assert tally.seconds_left(15.0) == pytest.approx(45.0)
+    assert tally.seconds_left(90.0) == 0.0
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.2, "0:00"), (59.6, "1:00"), (187, "3:07"), (7500, "2 h 05")])
+def test_clock(seconds: float, told: str) -> None:
+    assert clock(seconds) == told
+
+
+def test_a_line_has_number_author_error_seconds_and_claim() -> None:
+    assert line(evaluated(7, 0.123456)).split() == ["#7", "grammar", "nrmse", "0.1235", "1.2", "s", "A", "claim."]
+
+
+def test_the_line_of_a_failure_says_why() -> None:
+    assert "failed (time): It took more than 3 s. [A claim.]" in line(evaluated(7, None))
