@@ -13,7 +13,15 @@ from archsearch.errors import ArchsearchError
 USAGE = 2
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: a fault of the program, not of the request
 INTERRUPTED = 130
-SHORTER = {"Invalid value for": "Wrong value for", "Input should be": "expected", "Value error, ": ""}
+SHORTER = {  # pydantic's words, in ours
+    "Invalid value for": "Wrong value for",
+    "Input should be a valid integer, unable to parse string as an integer": "expected a whole number",
+    "Input should be a valid number, unable to parse string as a number": "expected a number",
+    "Input should be greater": "expected a number greater",
+    "Input should be less": "expected a number less",
+    "Input should be": "expected",
+    "Value error, ": "",
+}
 
 
 def exit_code_of(call: Callable[[], Any], debug: bool) -> int:

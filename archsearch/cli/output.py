@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -38,4 +39,13 @@ def print_json(document: Any) -> None:
     """Prints a document of records, mappings and lists; a number that is not finite becomes null."""
     from pydantic_core import to_json
 
-    typer.echo(to_json(document, indent=2, inf_nan_mode="null").decode())
+    typer.echo(to_json(_plain(document), indent=2, inf_nan_mode="null").decode())
+
+
+def _plain(value: Any) -> Any:
+    """The value without records, which would write what is not finite in words of their own."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value

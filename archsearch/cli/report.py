@@ -22,26 +22,26 @@ Figures = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the fig
 
 def report(run: Run, output: Output = None, figures: Figures = None, runs_dir: RunsDir = RUNS) -> None:
     """Write one self-contained HTML page: leaderboard, fits, equations, parameters, and what failed."""
-    from archsearch.cli.files import writable
+    from archsearch.cli.files import folder, writable
     from archsearch.report.html import write_report
     from archsearch.study.lookup import find_run
     from archsearch.study.store import Study
 
     study = Study.open(find_run(run, runs_dir))
     target = writable(output or study.folder / "report.html")
+    drawn = None if figures is None else folder(figures)
     write_report(study, study.problem(), target)
     typer.echo(f"wrote {target}")
-    for drawn in _draw(study, figures) if figures is not None else ():
-        typer.echo(f"wrote {drawn}")
+    for picture in _draw(study, drawn) if drawn is not None else ():
+        typer.echo(f"wrote {picture}")
 
 
-def _draw(study: Study, folder: Path) -> Iterator[Path]:
+def _draw(study: Study, place: Path) -> Iterator[Path]:
     """Writes every figure of a run, named after its problem."""
-    from archsearch.cli.files import writable
     from archsearch.report.drawing import png
     from archsearch.report.figures import figures_of
 
     for name, figure in figures_of(study).items():
-        target = writable(folder / f"{study.record.problem.name}_{name}.png")
+        target = place / f"{study.record.problem.name}_{name}.png"
         target.write_bytes(png(figure))
         yield target

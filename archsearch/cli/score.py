@@ -55,14 +55,14 @@ def _test_score(study: Study, evaluation: Evaluation) -> Score:
 def _computed(study: Study, problem: Problem, part: Part, number: int) -> Score:
     """Predicts without the targets in a process apart, then scores here."""
     from archsearch.errors import NothingFound
-    from archsearch.evaluation import Evaluator, Failed
+    from archsearch.evaluation import Evaluator, FailedError
     from archsearch.training.score import score as score_of
 
     source, weights = study.source(number), study.weights(number)
     with closing(Evaluator(problem, study.settings)) as evaluator:
         try:
             predictions = evaluator.predict(source, weights, part)
-        except Failed as failed:
+        except FailedError as failed:
             failure = failed.failure
             raise NothingFound(f"Number {number} has no prediction there: {failure.message}", failure.remedy) from None
     return score_of(problem, part, predictions["states"])

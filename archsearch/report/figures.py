@@ -27,7 +27,7 @@ from archsearch.report.drawing import (
     new_figure,
     plain_ticks,
 )
-from archsearch.report.leaderboard import BASELINES, baselines_of, four
+from archsearch.report.leaderboard import BASELINES, baselines_of
 from archsearch.report.learned import learned_figure
 from archsearch.report.progress import progress_figure
 from archsearch.report.residuals import residual_figure
@@ -150,7 +150,7 @@ def _fit_labels(
         axes.set_xlabel(labelled("time", problem.space.problem.time_unit))
     if i == 0 and number > 1:
         full_name = f"trajectory {name}" if name.isdigit() else name
-        axes.set_title(f"{full_name}, " + ("fitted" if error is None else f"nrmse {four(error)}"), loc="left")
+        axes.set_title(f"{full_name}\n" + ("fitted" if error is None else f"nrmse {error:.2g}"), loc="left")
 
 
 def held_window(part: Part, row: int) -> tuple[float, float] | None:

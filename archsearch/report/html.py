@@ -18,7 +18,7 @@ from archsearch.problem.problem import Problem
 from archsearch.report.drawing import NARROW, WIDE, svg
 from archsearch.report.equations import CHANGES, equations
 from archsearch.report.figures import figures_of
-from archsearch.report.leaderboard import BASELINES, baselines_of, four, rows_of
+from archsearch.report.leaderboard import BASELINES, aligned, baselines_of, four, rows_of
 from archsearch.report.verdict import judge, percent
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def write_report(study: Study, problem: Problem, target: Path) -> None:
 def report_html(study: Study, problem: Problem) -> str:
     """The text of the report."""
     page = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page.filters |= {"four": four, "percent": percent, "two": lambda value: f"{value:.2g}"}
+    page.filters |= {"four": four, "percent": percent, "aligned": aligned, "two": lambda value: f"{value:.2g}"}
     evaluations = study.evaluations()
     best = next((item for item in study.ranked() if item.validation is not None), None)
     return page.from_string(template("report/report.html.j2")).render(

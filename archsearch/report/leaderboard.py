@@ -68,6 +68,12 @@ def four(value: float | None) -> str:
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e5 else f"{value:.3e}"
 
 
+def aligned(value: float | None) -> str:
+    """The same with zeros at the end, for columns of numbers and for what was fitted: 6.000 was not told to be 6."""
+    text = four(value)
+    return text if value is None or "e" in text or not text[-1].isdigit() else f"{value:#.4g}".rstrip(".")
+
+
 def leaderboard(
     ranked: Sequence[Evaluation], baselines: Mapping[str, Evaluation], top: int | None = None
 ) -> tuple[Row, ...]:

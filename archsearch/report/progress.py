@@ -110,8 +110,8 @@ def _marks(
 def _error_axis(grid: Iterable[Axes], errors: list[float]) -> None:
     """A logarithmic axis of errors with plain numbers on it."""
     low, high = min(errors), max(errors)
-    steps = (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)
-    marks = [step * 10.0**power for power in range(-6, 7) for step in steps]
+    steps = (1,) if high > 300 * low else (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    marks = [step * 10.0**power for power in range(-12, 13) for step in steps]
     marks = [mark for mark in marks if 0.8 * low <= mark <= 1.3 * high]
     for axes in grid:
         axes.set_yscale("log")

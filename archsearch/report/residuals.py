@@ -46,7 +46,7 @@ def _residual_panels(over_time: Axes, over_value: Axes, problem: Problem, model:
     looks = {"train": ("training data", COLOURS["muted"]), "validation": ("held-out data", COLOURS["best"])}
     for part, (label, colour) in looks.items():
         times, predicted, errors = residuals(problem, model, part, state)
-        style = dots(colour, 3.4 if len(times) < 200 else 2)
+        style = dots(colour, 3.4 if problem.train.scored.sum() < 200 else 2)
         over_time.plot(times, errors, label=label, **style)
         over_value.plot(predicted, errors, **style)
     for axes in (over_time, over_value):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LEAST_TRAJECTORIES = 5
 """Below this many held-out trajectories a bootstrap interval would be a fiction."""
 RESAMPLES = 4000
+MUCH = 0.95
+"""Beyond this reduction of the error a factor says more than per cent."""
 
 Answer = Literal["yes", "no", "undecided", "nothing"]
 
@@ -84,7 +86,7 @@ def judge(study: Study, problem: Problem) -> Verdict:
 
 
 def kind_of(evaluation: Evaluation, baselines: dict[str, Evaluation]) -> str:
-    """What sort of model it is: `a hybrid model`, `a corrected physics`, `the physics as given` or `a net alone`."""
+    """What sort of model it is: `a hybrid model`, `corrected physics`, `the physics as given` or `a net alone`."""
     same = {key for key, other in baselines.items() if other.number == evaluation.number}
     if "physics" in same:
         return "the physics as given"
@@ -93,7 +95,7 @@ def kind_of(evaluation: Evaluation, baselines: dict[str, Evaluation]) -> str:
     used = [term for term in evaluation.terms.values() if term.status != "dropped"]
     if evaluation.nets:
         return "a hybrid model" if used else "a net alone"
-    return "a corrected physics"
+    return "corrected physics"
 
 
 def bootstrap(
@@ -174,11 +176,17 @@ def _numbers(best: Evaluation, comparisons: tuple[Comparison, ...]) -> str:
 
 def _change(item: Comparison) -> str:
     """How much lower or higher the error of the best is than that of a baseline."""
+    if item.reduction > MUCH:
+        return (
+            f"{float(f'{1 / (1 - item.reduction):.2g}'):,.0f} times lower" if item.reduction < 1 else "infinitely lower"
+        )
     return f"{percent(abs(item.reduction))} {'lower' if item.reduction >= 0 else 'higher'}"
 
 
 def percent(fraction: float) -> str:
     """A fraction in per cent, without decimals unless it is close to 0 or to 1; the space does not break."""
+    if 0.999 < fraction < 1:
+        return "more than 99.9\u00a0%"
     return f"{fraction * 100:.{0 if 0.01 <= abs(fraction) <= 0.99 else 1}f}\u00a0%"
 
 

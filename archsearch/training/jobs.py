@@ -26,6 +26,7 @@ WEIGHTS_FILE = "weights.safetensors"
 PREDICTIONS_FILE = "predictions.safetensors"
 CLAIMS_FILE = "claims.json"
 FAILURE_FILE = "failure.json"
+NO_MEMORY = "it asked for more memory than it may have"
 
 
 def fit_job(folder: str) -> None:
@@ -54,11 +55,12 @@ def _run(folder: Path, work: Callable[[Path, Task, HybridModel], None]) -> None:
     except JobError as failure:
         _fail(folder, failure.kind, failure.message)
     except MemoryError:
-        _fail(folder, "memory", "it asked for more memory than it may have")
+        _fail(folder, "memory", NO_MEMORY)
     except RecursionError:
         _fail(folder, "fit", "it calls itself without end")
     except Exception as error:  # noqa: BLE001  # a candidate may raise anything, and this is the one place that catches it
-        _fail(folder, "fit", f"{type(error).__name__}: {error}")
+        no_memory = isinstance(error, RuntimeError) and "allocate memory" in str(error)  # how torch says so
+        _fail(folder, *(("memory", NO_MEMORY) if no_memory else ("fit", f"{type(error).__name__}: {error}")))
 
 
 def _fail(folder: Path, kind: str, message: str) -> None:

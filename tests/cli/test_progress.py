@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from archsearch.candidate.outcome import Evaluation, Failure, Score
+from archsearch.cli.output import console, plain_table, print_json
 from archsearch.cli.progress import Tally, clock, line
 from archsearch.settings import Budget
 
@@ -52,6 +55,21 @@ def test_clock(seconds: float, told: str) -> None:
 
 def test_a_line_has_number_author_error_seconds_and_claim() -> None:
     assert line(evaluated(7, 0.123456)).split() == ["#7", "grammar", "nrmse", "0.1235", "1.2", "s", "A", "claim."]
+
+
+def test_a_document_has_null_where_a_number_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"best": evaluated(1, float("inf")), "list": [evaluated(2, float("nan"))], "seconds": float("inf")})
+    document = json.loads(capsys.readouterr().out)
+    assert document["best"]["validation"]["nrmse"] is None
+    assert document["list"][0]["validation"]["nrmse"] is None
+    assert document["seconds"] is None
+
+
+def test_names_in_brackets_are_not_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    table = plain_table("model")
+    table.add_row("[bold]a[/bold] [x]")
+    console().print(table)
+    assert "[bold]a[/bold] [x]" in capsys.readouterr().out
 
 
 def test_the_line_of_a_failure_says_why() -> None:

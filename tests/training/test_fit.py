@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from conftest import DECAY, TRUTH
+from known_systems import DECAY, TRUTH
 
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import Bounds, State

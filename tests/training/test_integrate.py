@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import DECAY, predator_prey
+from known_systems import DECAY, predator_prey
 from scipy.integrate import solve_ivp
 
 from archsearch.hybrid import HybridModel, load_candidate

@@ -1,0 +1,190 @@
+"""A candidate may do what it likes; what counts is what comes out of the evaluator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from archsearch import evaluation as room
+from archsearch.candidate.baselines import physics_as_given
+from archsearch.candidate.candidate import Candidate
+from archsearch.candidate.render import render
+from archsearch.evaluation import Evaluator, Outcome, no_change
+from archsearch.problem.loading import load_problem
+from archsearch.problem.problem import Problem
+from archsearch.settings import FitSettings, Limits, RunSettings
+from archsearch.training.score import score
+
+SETTINGS = RunSettings(fit=FitSettings(least_squares_steps=10), limits=Limits(wall_seconds=6.0, memory_mb=512))
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    return load_problem("hare_lynx")
+
+
+@pytest.fixture(scope="module")
+def evaluator(problem: Problem) -> Iterator[Evaluator]:
+    made = Evaluator(problem, SETTINGS)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def physics(problem: Problem) -> str:
+    genome = physics_as_given(problem.space)
+    assert genome is not None
+    return render(genome, problem.space)
+
+
+@pytest.fixture(scope="module")
+def honest(evaluator: Evaluator, physics: str) -> Outcome:
+    return evaluator.evaluate(Candidate(physics, "grammar"), 0)
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The static check is a courtesy to authors; here it is out of the way, so that the walls behind it are tested."""
+    monkeypatch.setattr(room, "check", lambda source, space: [])
+
+
+def kind(outcome: Outcome) -> str:
+    assert outcome.evaluation.failure is not None, outcome.evaluation
+    return outcome.evaluation.failure.kind
+
+
+def test_an_evaluation_can_be_computed_again_from_what_it_leaves(
+    problem: Problem, evaluator: Evaluator, physics: str, honest: Outcome
+) -> None:
+    assert honest.evaluation.status == "ok"
+    assert honest.evaluation.validation == score(problem, problem.validation, honest.predictions["validation.states"])
+    again = evaluator.predict(physics, honest.weights, problem.validation, seed=99)
+    np.testing.assert_array_equal(again["states"], honest.predictions["validation.states"])
+
+
+def test_the_physics_of_hares_and_lynx_beats_no_change_and_means_something(problem: Problem, honest: Outcome) -> None:
+    assert honest.evaluation.error < 0.5 * no_change(problem)
+    assert honest.evaluation.parameters["growth_rate"].identified
+    assert honest.evaluation.parameters["growth_rate"].value == pytest.approx(0.41, abs=0.05)
+    assert honest.evaluation.terms["predation"].status == "given"
+    train = honest.evaluation.train
+    worth = honest.evaluation.terms["death"].ablated_nrmse
+    assert train is not None
+    assert worth is not None
+    assert worth > 2 * train.nrmse
+
+
+def test_same_candidate_same_outcome_in_other_processes(problem: Problem, physics: str, honest: Outcome) -> None:
+    fresh = Evaluator(problem, SETTINGS)
+    again = fresh.evaluate(Candidate(physics, "grammar"), 0)
+    fresh.close()
+    assert again.weights == honest.weights
+    assert again.evaluation.model_copy(update={"seconds": 0.0}) == honest.evaluation.model_copy(update={"seconds": 0.0})
+
+
+def test_what_the_check_finds_is_told_and_nothing_is_run(evaluator: Evaluator) -> None:
+    outcome = evaluator.evaluate(Candidate("import os\nx = undefined\n", "llm"), 3)
+    assert kind(outcome) == "check"
+    assert outcome.evaluation.failure is not None
+    assert "os" in outcome.evaluation.failure.message
+    assert "Candidate" in outcome.evaluation.failure.message
+
+
+BODY = "        growth = self"
+HOSTILE = {
+    "endless": ("        while True: pass\n", "time"),
+    "raises": ("        raise ValueError('no good')\n", "fit"),
+    "recursive": ("        self.rhs(t, x, u)\n", "fit"),
+    "memory": ("        import torch; self.hoard = [torch.zeros(1 << 24) for _ in range(100)]\n", "memory"),
+    "kills itself": ("        import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n", "crash"),
+    "ends early": ("        import os; os._exit(0)\n", "result"),
+    "not finite": ("        return {'hare': x.hare / 0, 'lynx': x.lynx / 0}\n", "diverged"),
+    "a state is missing": ("        return {'hare': x.hare}\n", "fit"),
+    "fake weights": (
+        "        import os; open('weights.safetensors', 'wb').write(b'{}' * 9); os._exit(0)\n",
+        "result",
+    ),
+    "a pickle for weights": (
+        "        import os, pickle; open('weights.safetensors', 'wb').write(pickle.dumps(os)) if 0 else "
+        "open('weights.safetensors', 'wb').write(pickle.dumps([1])); os._exit(0)\n",
+        "result",
+    ),
+    "a link for weights": (
+        "        import os; os.symlink('/etc/hostname', 'weights.safetensors'); os._exit(0)\n",
+        "result",
+    ),
+}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_whatever_a_candidate_does_is_a_failure_with_kind_sentence_and_remedy(
+    evaluator: Evaluator, physics: str, name: str
+) -> None:
+    harm, wanted = HOSTILE[name]
+    outcome = evaluator.evaluate(Candidate(physics.replace(BODY, harm + BODY), "llm"), 7)
+    assert kind(outcome) == wanted
+    failure = outcome.evaluation.failure
+    assert failure is not None
+    assert failure.message
+    assert failure.remedy
+    assert (outcome.weights, outcome.predictions) == (b"", {})
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_candidate_that_patches_and_lies_is_scored_by_its_predictions_alone(
+    evaluator: Evaluator, physics: str, honest: Outcome
+) -> None:
+    """It replaces the scorer and the writer of claims in its own process, and prints a wonderful result."""
+    lie = """
+import json
+import archsearch.training.score as scoring
+scoring.score = lambda *a: 0.0
+print('\\x1b[2J{"nrmse": 0.0}')
+_dumps = json.dumps
+json.dumps = lambda x, **k: _dumps({**x, "share": 0.0, "validation": {"nrmse": 0.0}} if isinstance(x, dict) else x)
+"""
+    outcome = evaluator.evaluate(Candidate(physics + lie, "llm"), 8)
+    assert outcome.evaluation.validation == honest.evaluation.validation
+    assert "\x1b" not in outcome.log
+    assert '{"nrmse": 0.0}' in outcome.log
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_candidate_finds_no_held_out_value_in_its_process_or_its_folder(
+    problem: Problem, evaluator: Evaluator, physics: str
+) -> None:
+    """It prints every file it is handed; no validation or test observation is among the numbers."""
+    spy = """
+import os
+from safetensors.torch import load_file
+for name in sorted(os.listdir('.')):
+    if name.endswith('.safetensors'):
+        for key, array in load_file(name).items():
+            print('SEEN', array.reshape(-1).tolist())
+print('FILES', sorted(os.listdir('.')))
+"""
+    outcome = evaluator.evaluate(Candidate(physics + spy, "llm"), 9)
+    assert outcome.evaluation.status == "ok"
+    seen = [line.removeprefix("SEEN ").replace("nan", "null") for line in outcome.log.splitlines() if "SEEN" in line]
+    numbers = {round(x, 6) for line in seen for x in json.loads(line.lower().replace("true", "1").replace("false", "0")) if x}
+    assert problem.test is not None
+    train = problem.train.trajectories.states
+    assert {round(float(x), 6) for x in train.reshape(-1)} <= numbers
+    for part in (problem.validation, problem.test):
+        targets = {round(float(x), 6) for x in part.trajectories.states[part.scored].reshape(-1)}
+        years = {round(float(x), 6) for x in part.trajectories.times.reshape(-1)}
+        assert not (targets - years - {round(float(x), 6) for x in train.reshape(-1)}) & numbers
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_weights_are_counted_from_the_arrays(evaluator: Evaluator, problem: Problem) -> None:
+    from archsearch.candidate.baselines import net_alone
+
+    genome = net_alone(problem.space)
+    outcome = evaluator.evaluate(Candidate(render(genome, problem.space), "grammar"), 1)
+    assert outcome.evaluation.weights == 2 * 16 + 16 + 16 * 2 + 2
+    assert sum(net.weights for net in outcome.evaluation.nets.values()) == outcome.evaluation.weights
