@@ -147,6 +147,7 @@ def run_search(
         search = _Search(writer, proposer, executor, settings, on_event, gate)
         try:
             reason = search.run()
+            on_event(Stopped(reason))
         except KeyboardInterrupt:
             search.rescue()
             on_event(Stopped("interrupted"))
@@ -177,15 +178,13 @@ class _Search:
         self._began = time.monotonic()
         self._waiting = deque(number for number in sorted(writer.proposals) if not writer.is_settled(number))
         self._running: dict[int, Candidate] = {}
-        self._in_hand: Outcome | None = None
         self._reason: Reason = "trials"
 
     def run(self) -> Reason:
         """Propose, evaluate and record until nothing runs and nothing may start."""
         self._fill()
         while self._running:
-            self._in_hand = self._executor.next_done()
-            self._record(self._in_hand)
+            self._record(self._executor.next_done())
             self._fill()
         return self._reason
 
@@ -195,18 +194,14 @@ class _Search:
 
     def rescue(self) -> None:
         """Record what is finished, after an interruption."""
-        if self._in_hand is not None:
-            self._record(self._in_hand)
         for outcome in self._executor.drain():
             self._record(outcome)
 
     def _record(self, outcome: Outcome) -> None:
         number = outcome.evaluation.number
-        if number in self._running:
-            evaluation = self._writer.record(number, outcome, self.seconds())
-            del self._running[number]
-            self._on_event(Finished(evaluation))
-        self._in_hand = None
+        evaluation = self._writer.record(number, outcome, self.seconds())
+        del self._running[number]
+        self._on_event(Finished(evaluation))
 
     def _fill(self) -> None:
         """Start evaluations until all workers are busy or nothing may start yet."""

@@ -13,6 +13,8 @@ import typer
 from archsearch.cli.output import console
 from archsearch.cli.tables import leaderboard_table
 from archsearch.report.leaderboard import four
+from archsearch.study.proposals import read_log
+from archsearch.study.writer import PROPOSALS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,9 +34,10 @@ class Tally:
         budget: when the search stops.
         before: evaluations that an earlier part of the run has finished.
         started: the time of now, in seconds of a monotonic clock.
+        used: seconds that the earlier part has used.
     """
 
-    def __init__(self, budget: Budget, before: Sequence[Evaluation], started: float) -> None:
+    def __init__(self, budget: Budget, before: Sequence[Evaluation], started: float, used: float = 0.0) -> None:
         self.budget = budget
         self.done = self.failed = 0
         self.best: float | None = None
@@ -42,6 +45,7 @@ class Tally:
             self.count(evaluation)
         self._before = len(before)
         self._started = started
+        self._used = used
 
     def count(self, evaluation: Evaluation) -> None:
         """Takes one more finished evaluation into account."""
@@ -54,7 +58,9 @@ class Tally:
         """The time until the budget is spent, judged by the pace so far; None before the first evaluation."""
         passed, fresh = now - self._started, self.done - self._before
         by_trials = passed / fresh * max(self.budget.trials - self.done, 0) if fresh else None
-        by_minutes = max(self.budget.minutes * 60 - passed, 0.0) if self.budget.minutes is not None else None
+        by_minutes = (
+            max(self.budget.minutes * 60 - self._used - passed, 0.0) if self.budget.minutes is not None else None
+        )
         known = [seconds for seconds in (by_trials, by_minutes) if seconds is not None]
         return min(known) if known else None
 
@@ -71,15 +77,18 @@ def clock(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d}"
 
 
-def line(evaluation: Evaluation) -> str:
-    """A finished candidate in one line: number, author, error, seconds, claim."""
+def line(evaluation: Evaluation, tally: Tally, now: float) -> str:
+    """A finished candidate in one line: how far the search is, number, author, error, seconds, time left, claim."""
     told = evaluation.claim or evaluation.candidate
     error = "-"
     if evaluation.failure is not None:
         told = f"failed ({evaluation.failure.kind}): {evaluation.failure.message} [{told}]"
     elif evaluation.validation is not None:
         error = four(evaluation.validation.nrmse)
-    return f"#{evaluation.number:<4d} {evaluation.author:<8s} nrmse {error:>8s} {evaluation.seconds:6.1f} s  {told}"
+    left = tally.seconds_left(now)
+    head = f"{tally.done:>3}/{tally.budget.trials} #{evaluation.number:<3} {evaluation.author:<8} nrmse {error:<7}"
+    pace = f"{evaluation.seconds:5.1f} s  best {four(tally.best):<7} {'' if left is None else clock(left) + ' left'}"
+    return f"{head} {pace:<31} {told}"
 
 
 @contextmanager
@@ -91,7 +100,8 @@ def progress(study: Study, settings: RunSettings, quiet: bool) -> Iterator[Calla
         settings: whose budget counts; that of a resumed run may differ from what it was started with.
         quiet: standard output is for a program: plain lines on standard error instead.
     """
-    tally = Tally(settings.budget, study.evaluations(), time.monotonic())
+    used = read_log(study.folder / PROPOSALS).seconds
+    tally = Tally(settings.budget, study.evaluations(), time.monotonic(), used)
     if quiet or not sys.stdout.isatty():
         yield PlainView(tally, stderr=quiet)
         return
@@ -114,7 +124,7 @@ class PlainView:
         evaluation = finished(event)
         if evaluation is not None:
             self._tally.count(evaluation)
-            typer.echo(f"{line(evaluation)}  [{self._tally.sentence(time.monotonic())}]", err=self._stderr)
+            typer.echo(line(evaluation, self._tally, time.monotonic()), err=self._stderr)
 
 
 class LiveView:
@@ -123,14 +133,14 @@ class LiveView:
     def __init__(self, tally: Tally, study: Study) -> None:
         self._tally = tally
         self._study = study
-        self._table = leaderboard_table(study, LIVE_ROWS)
+        self._table = leaderboard_table(study, LIVE_ROWS, brief=True)
 
     def __call__(self, event: Event) -> None:
         """Takes an event of the search; the table is made anew only then, because it is read from the run's folder."""
         evaluation = finished(event)
         if evaluation is not None:
             self._tally.count(evaluation)
-            self._table = leaderboard_table(self._study, LIVE_ROWS)
+            self._table = leaderboard_table(self._study, LIVE_ROWS, brief=True)
 
     def render(self) -> RenderableType:
         """What the terminal shows now."""
@@ -138,7 +148,7 @@ class LiveView:
         from rich.progress_bar import ProgressBar
 
         bar = ProgressBar(total=self._tally.budget.trials, completed=self._tally.done, width=60)
-        return Group(self._table, "", bar, self._tally.sentence(time.monotonic()))
+        return Group(self._tally.sentence(time.monotonic()), bar, "\n", self._table)  # what does not fit is cut below
 
 
 def finished(event: Event) -> Evaluation | None:

@@ -85,7 +85,7 @@ def _tell(found: Score, evaluation: Evaluation, on: str, study: Study) -> None:
 
     units = {state.name: state.unit for state in study.problem().space.states}
     typer.echo(f"number {evaluation.number} ({evaluation.claim or evaluation.candidate}) on the {on} data:")
-    typer.echo(f"  nrmse {four(found.nrmse)}, {found.trajectories} trajectories, {found.diverged} diverged")
+    typer.echo(f"  nrmse {four(found.nrmse)}; {found.diverged} of {found.trajectories} rollouts diverged")
     for name, error in found.rmse.items():
         typer.echo(f"  rmse of {name}: {four(error)} {units[name]}")
     for name, worst in found.constraints.items():

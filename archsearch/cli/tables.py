@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 NUMERIC = ("rank", "no.", "weights", "parameters", "seconds")
 
 
-def leaderboard_table(study: Study, top: int | None = 15) -> Table:
-    """The leaderboard: the best, and the baselines wherever they stand."""
+def leaderboard_table(study: Study, top: int | None = 15, brief: bool = False) -> Table:
+    """The leaderboard: the best, and the baselines wherever they stand; if brief, one line each."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for heading in HEADINGS:
-        table.add_column(heading, justify="right" if heading in NUMERIC else "left", no_wrap=heading in NUMERIC)
+        table.add_column(
+            heading, justify="right" if heading in NUMERIC else "left", no_wrap=brief or heading in NUMERIC
+        )
     for row in rows_of(study, top):
         style = "bold" if row.rank == 1 else "dim" if row.rank is None else "cyan" if row.baseline else None
         table.add_row(*cells(row), style=style)

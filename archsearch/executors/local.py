@@ -84,4 +84,3 @@ class LocalExecutor(Executor):
                 self._done.put(evaluate_safely(evaluator, *item))
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
                 self._done.put(error)
-

@@ -43,7 +43,7 @@ def export_latex(study: Study, problem: Problem, evaluation: Evaluation, target:
 
 
 def latex_file(problem: Problem, evaluation: Evaluation, source: str) -> str:
-    """The text of the file: a document of class `article` that needs amsmath, amssymb and booktabs."""
+    """The text of the file: a document of class `article` that needs amsmath, amssymb, booktabs and geometry."""
     if evaluation.validation is None:
         raise RequestError(f"Number {evaluation.number} failed, so it has no fitted equations.", "Choose another one.")
     # LaTeX is full of braces, so values stand between << and >>

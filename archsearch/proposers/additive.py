@@ -14,9 +14,9 @@ NOISE = 0.1
 """Variance of what the choices do not explain, in units of the variance of what is explained."""
 PRIOR = 0.3
 """Variance that a choice's worth has before anything was tried, likewise."""
-CURIOSITY = 0.5
+CURIOSITY = 0.3
 """How far a walk strays from what is most likely: 0 not at all, 1 as far as the uncertainty goes."""
-LONGEST = 4
+LONGEST = 6
 """Moves of one walk: far from what was tried, sums of single effects mean little."""
 LEAST_GAIN = 0.02
 """A move that promises less than this is not made, so a model is not made larger for nothing."""
@@ -74,4 +74,5 @@ def _standardised(tried: Sequence[Tried]) -> Floats:
     fitting = [math.log(max(item.standing[0], 1e-12)) for item in tried if item.fits]
     errors = np.array([math.log(max(item.standing[0], 1e-12)) if item.fits else max(fitting) for item in tried])
     spread = float(errors.std())
-    return (errors - errors.mean()) / (spread if spread > 0 else 1.0)
+    standardised: Floats = (errors - errors.mean()) / (spread if spread > 0 else 1.0)
+    return standardised

@@ -27,13 +27,12 @@ def baseline_candidates(space: SearchSpace) -> dict[BaselineName, Candidate]:
     return {name: candidate_of(genome, space) for name, genome in genomes.items() if genome is not None}
 
 
-def candidate_of(genome: Genome, space: SearchSpace, parents: tuple[str, ...] = ()) -> Candidate:
+def candidate_of(genome: Genome, space: SearchSpace) -> Candidate:
     """The candidate that a genome stands for."""
     claim = claim_of(genome, space)
     return Candidate(
         source=render(genome, space, claim),
         author=AUTHOR,
         claim=claim,
-        parents=parents,
         genome=to_parameters(genome, space),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -21,10 +22,9 @@ from archsearch.proposers.tpe import samples
 
 TRIES = 20
 PARENTS = 4
-CYCLE = ("walk", "walk", "sample", "walk", "walk", "crossover", "walk", "walk", "sample", "walk", "walk", "neighbour")
+CYCLE = (*3 * ("walk",), "sample", *3 * ("walk",), "crossover", *3 * ("walk",), "neighbour")
 """Where the next genomes come from, in turn. On made-up objectives with and without interactions, walks come closest
 to the best in 40 evaluations; the others see to it that a wrong additive model does no lasting harm."""
-
 
 Idea = tuple[Genes, tuple[str, ...]]
 """A genome, and the ids of the candidates that it was made from."""
@@ -34,8 +34,9 @@ class GrammarProposer(Proposer):
     """Proposes genomes of a closed space; never the same source twice.
 
     First what `systematic` lists: the baselines, each white-box change by itself, each slot by itself. Then, in turn,
-    a walk from one of the best along moves that promise most, a sample of the tree-structured Parzen estimator, a child
-    of two of the best, and any neighbour of one of the best. When those find nothing new, all genomes are gone through in order, so None means that the space is exhausted.
+    a walk from one of the best along the moves that promise most, a sample of the tree-structured Parzen estimator, a
+    child of two of the best, and any neighbour of one of the best. When those find nothing new, all genomes are gone
+    through in order, so None means that the space is exhausted.
 
     Args:
         space: the search space.
@@ -56,7 +57,7 @@ class GrammarProposer(Proposer):
         for genes, parents in self._ideas(tried, generator, index):
             candidate = self._candidate(genes)
             if candidate.id not in taken:
-                return candidate_of(from_parameters(genes, self._space), self._space, parents)
+                return replace(candidate, parents=parents)
         return None
 
     def _ideas(self, tried: Sequence[Tried], generator: np.random.Generator, index: int) -> Iterator[Idea]:

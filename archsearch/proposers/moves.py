@@ -101,5 +101,5 @@ class GeneSpace:
 
 
 def default(name: str, values: tuple[Value, ...]) -> Value:
-    """The value that a gene has where nothing speaks for another: the first; of net sizes the second, which is small."""
+    """The value that a gene has where nothing speaks for another: the first; of net sizes the second, a small one."""
     return values[1] if name.endswith(".hidden") and len(values) > 1 else values[0]

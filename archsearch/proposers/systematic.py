@@ -40,4 +40,3 @@ def _order(change: tuple[str, Value]) -> int:
     if value == DROPPED:
         return 2
     return 0 if name.startswith("term.") else 1
-

@@ -28,7 +28,9 @@ def samples(space: GeneSpace, tried: Sequence[Tried], seed: int) -> Iterator[Gen
     """
     study = _study(seed)
     for place, item in zip(_places(tried), tried, strict=True):
-        distributions: dict[str, BaseDistribution] = {name: CategoricalDistribution(space.values[name]) for name in item.genes}
+        distributions: dict[str, BaseDistribution] = {
+            name: CategoricalDistribution(space.values[name]) for name in item.genes
+        }
         study.add_trial(create_trial(value=place, params=dict(item.genes), distributions=distributions))
     while True:
         trial = study.ask()

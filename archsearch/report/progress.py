@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from archsearch.candidate.outcome import Evaluation
 from archsearch.report.drawing import (
@@ -68,6 +69,7 @@ def _progress_panel(
         axes.plot(failed, np.full(len(failed), 0.97), transform=axes.get_xaxis_transform(), label="failed", **style)
     if sanity.get("no_change", np.inf) < 1.4 * max(e.error for e in scored):
         axes.axhline(sanity["no_change"], color=COLOURS["muted"], linewidth=1, linestyle=(0, (2, 2)), label="no change")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.set_xlabel("candidate, in the order of proposal")
     axes.set_ylabel(ERROR)
 
@@ -117,7 +119,8 @@ def _error_axis(grid: Iterable[Axes], errors: list[float]) -> None:
         axes.set_yscale("log")
         axes.set_yticks(marks, [f"{mark:g}" for mark in marks])
         axes.minorticks_off()
-        axes.set_ylim(low / 1.25, high * 1.45)
+        room = max(1.2, (high / low) ** 0.07)
+        axes.set_ylim(low / room, high * room**1.5)
 
 
 def fitted(evaluation: Evaluation) -> int:

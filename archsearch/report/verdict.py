@@ -158,6 +158,8 @@ def _answer(best: Evaluation, kind: str, comparisons: tuple[Comparison, ...]) ->
 def _headline(answer: Answer, kind: str, comparisons: tuple[Comparison, ...]) -> str:
     """The answer in one sentence."""
     rivals = " and ".join(f"the {item.name}" for item in comparisons if item.baseline in ("physics", "net"))
+    if answer == "no" and not any(item.baseline == "physics" for item in comparisons) and kind == "a net alone":
+        return "No physics was given, or none that fits, so there was nothing to join: the best model is a net alone."
     if answer == "no":
         return f"Joining did not pay: {kind} is as good as anything found."
     if not rivals:
@@ -176,10 +178,8 @@ def _numbers(best: Evaluation, comparisons: tuple[Comparison, ...]) -> str:
 
 def _change(item: Comparison) -> str:
     """How much lower or higher the error of the best is than that of a baseline."""
-    if item.reduction > MUCH:
-        return (
-            f"{float(f'{1 / (1 - item.reduction):.2g}'):,.0f} times lower" if item.reduction < 1 else "infinitely lower"
-        )
+    if MUCH < item.reduction < 1:
+        return f"{float(f'{1 / (1 - item.reduction):.2g}'):,.0f} times lower"
     return f"{percent(abs(item.reduction))} {'lower' if item.reduction >= 0 else 'higher'}"
 
 

@@ -36,13 +36,13 @@ def prepare_folder(folder: Path) -> None:
         raise RunError(f"{folder}: expected a new or empty folder, found {strange[0]} in it.", "Choose another.")
 
 
-def new_record(problem: Problem, settings: RunSettings, space_request: str) -> RunRecord:
-    """What is written down about a run that begins now."""
+def new_record(problem: Problem, fingerprint: str, settings: RunSettings, space_request: str) -> RunRecord:
+    """What is written down about a run that begins now; `fingerprint` is that of its copy of space and data."""
     space = problem.space
     return RunRecord(
         created=datetime.now(UTC).isoformat(timespec="microseconds"),
         space_request=space_request,
-        problem=ProblemRecord(name=problem.name, title=space.problem.title, fingerprint=problem.fingerprint),
+        problem=ProblemRecord(name=problem.name, title=space.problem.title, fingerprint=fingerprint),
         settings=settings,
         seeds={"search": settings.seed, "data": space.data.seed, "split": space.split.seed},
         packages=package_versions(),

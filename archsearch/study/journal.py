@@ -131,7 +131,6 @@ def _made_anew(path: Path, trials: Iterable[FrozenTrial]) -> optuna.Study:
     partial = path.with_name(f".{path.name}{PARTIAL}")
     partial.unlink(missing_ok=True)
     study = optuna.create_study(study_name=STUDY_NAME, storage=_storage(partial), direction="minimize")
-    study.set_metric_names(["validation nrmse"])
     for trial in trials:
         study.add_trial(trial)
     partial.replace(path)

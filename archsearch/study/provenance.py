@@ -7,7 +7,18 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("archsearch", "torch", "torchdiffeq", "optuna", "numpy", "scipy", "pydantic", "safetensors", "sympy", "pint")
+PACKAGES = (
+    "archsearch",
+    "torch",
+    "torchdiffeq",
+    "optuna",
+    "numpy",
+    "scipy",
+    "pydantic",
+    "safetensors",
+    "sympy",
+    "pint",
+)
 
 
 def package_versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ from archsearch.candidate.genes import choices
 from archsearch.candidate.outcome import Evaluation, Score
 from archsearch.candidate.ranking import rank
 from archsearch.errors import RequestError, RunError
+from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
 from archsearch.settings import RunSettings
 from archsearch.study import candidate_files
@@ -50,8 +51,8 @@ class Study:
         """
         prepare_folder(folder)
         copy_space(problem, space_request, folder / SPACE)
-        record = new_record(problem, settings, space_request)
-        study = cls(folder, record)
+        copied = load_problem(str(folder / SPACE))
+        study = cls(folder, new_record(problem, copied.fingerprint, settings, space_request))
         study._write_record()
         return study
 
@@ -90,10 +91,15 @@ class Study:
         return dict(self.record.sanity)
 
     def problem(self) -> Problem:
-        """Load the problem from the run's own copy of space and data."""
-        from archsearch.problem.loading import load_problem
+        """Load the problem from the run's own copy of space and data.
 
+        Raises:
+            RunError: the copy was changed.
+        """
         problem = load_problem(str(self.folder / SPACE))
+        if problem.fingerprint != self.record.problem.fingerprint:
+            message = f"{self.folder / SPACE}: expected the space and data that the run began with, found others."
+            raise RunError(message, "Undo the change; to search with other data, start a new run.")
         return replace(problem, name=self.record.problem.name)
 
     def proposals(self) -> dict[int, Proposal]:
@@ -220,4 +226,3 @@ class Study:
 
     def _write_record(self) -> None:
         write_file(self.folder / RUN, self.record.model_dump_json(indent=1).encode() + b"\n")
-

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation, Failure
-from archsearch.study.candidate_files import folder_name, outcome_files
+from archsearch.study.candidate_files import EVALUATION, folder_name, outcome_files
 from archsearch.study.files import append_line, write_folder
 from archsearch.study.journal import Choices, Journal, Settled
 from archsearch.study.proposals import Proposal
 from archsearch.study.record import AnyLine, DecidedLine, Decision, EvaluatedLine, ProposedLine
+from archsearch.study.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from archsearch.evaluation import Outcome
@@ -29,7 +29,7 @@ CANDIDATES = "candidates"
 class Writer:
     """Adds proposals, decisions and outcomes to a run; made by `Study.writing`, which holds the lock.
 
-    Each of its methods returns when the disk has what it was given.
+    Each of its methods returns when the disk has what it was given, and an interrupt waits for that.
 
     Args:
         folder: the run.
@@ -39,6 +39,7 @@ class Writer:
         seconds_before: search time that earlier sessions used.
     """
 
+    @uninterrupted()
     def __init__(
         self,
         folder: Path,
@@ -73,6 +74,7 @@ class Writer:
         """How many proposals were not refused."""
         return sum(not self._is_refused(number) for number in self.proposals)
 
+    @uninterrupted()
     def propose(self, number: int, candidate: Candidate, seconds: float) -> None:
         """Remember a proposal."""
         self._append(
@@ -90,16 +92,19 @@ class Writer:
         )
         self.proposals[number] = Proposal(number, candidate)
 
+    @uninterrupted()
     def decide(self, number: int, decision: Decision, seconds: float) -> None:
         """Remember what was decided about a proposal."""
         self._append(DecidedLine(number=number, at=_now(), seconds=seconds, decision=decision))
         self.proposals[number] = Proposal(number, self.proposals[number].candidate, decision)
         self._journal.extend(self._settled_from(self._journal.length))
 
+    @uninterrupted()
     def record(self, number: int, outcome: Outcome, seconds: float) -> Evaluation:
         """Remember what came of a candidate; returns the evaluation as it will be read back."""
         candidate = self.proposals[number].candidate
-        evaluation, files = _stored(candidate, outcome)
+        files = outcome_files(candidate, _ranked_or_failed(outcome))
+        evaluation = Evaluation.model_validate_json(files[EVALUATION])
         write_folder(self._folder / CANDIDATES / folder_name(number, candidate.id), files)
         self.evaluations[number] = evaluation
         self.note_evaluated(evaluation, seconds)
@@ -135,20 +140,17 @@ class Writer:
         append_line(self._folder / PROPOSALS, line.model_dump_json())
 
 
-def _stored(candidate: Candidate, outcome: Outcome) -> tuple[Evaluation, dict[str, bytes]]:
-    """The evaluation as it will be read back, and its files; one that could not be read back becomes a failure."""
-    files = outcome_files(candidate, outcome)
-    try:
-        return Evaluation.model_validate_json(files["evaluation.json"]), files
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        failure = Failure(
-            kind="result",
-            message=f"The result holds a number that is not finite: {place}.",
-            remedy="Bound what grows without limit, or start its parameters elsewhere.",
-        )
-    failed = _without_result(outcome.evaluation, failure)
-    return failed, outcome_files(candidate, type(outcome)(failed, b"", {}, outcome.log))
+def _ranked_or_failed(outcome: Outcome) -> Outcome:
+    """The outcome; a failure if it claims to fit but has no finite error to be ranked by."""
+    evaluation = outcome.evaluation
+    if evaluation.status == "failed" or math.isfinite(evaluation.error):
+        return outcome
+    failure = Failure(
+        kind="result",
+        message=f"Its validation error is {evaluation.error}, which is not a finite number.",
+        remedy="Bound what grows without limit, or start its parameters elsewhere.",
+    )
+    return type(outcome)(_without_result(evaluation, failure), b"", {}, outcome.log)
 
 
 def _without_result(evaluation: Evaluation, failure: Failure) -> Evaluation:

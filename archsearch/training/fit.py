@@ -13,6 +13,7 @@ from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training.batches import Batch
+from archsearch.training.evidence import maximise_evidence
 from archsearch.training.gauss_newton import descend
 from archsearch.training.integrate import accurate, rollout
 from archsearch.training.least_squares import LeastSquares, Point
@@ -112,8 +113,7 @@ def _least_squares(loss: Loss) -> list[Stage]:
             stages.append(stage(f"segments of {length}", reached))
             points.append(squares.here())
     squares.go(min(reversed(points), key=lambda point: _cost(squares, point)))
-    stages.append(stage("whole trajectories", descend(loss, whole, loss.settings.least_squares_steps)))
-    return [*stages, *_weaken_prior(loss)]
+    return [*stages, *maximise_evidence(loss)]
 
 
 def _quiet(loss: Loss, squares: LeastSquares) -> Point:
@@ -160,7 +160,7 @@ def _checked(loss: Loss, stages: list[Stage]) -> Fit:
             break
         loss.settings = loss.settings.model_copy(update={"substeps": 2 * loss.settings.substeps})
         polished = descend(loss, Batch.whole(loss), loss.settings.least_squares_steps)
-        stages += [stage(f"{loss.settings.substeps} substeps", polished), *_weaken_prior(loss)]
+        stages += [stage(f"{loss.settings.substeps} substeps", polished), *maximise_evidence(loss)]
     with torch.no_grad():
         initial = loss.coordinates.natural(loss.initial.value())
     return Fit(loss, initial, true_error, tuple(stages), "ok" if math.isfinite(true_error) else "diverged")

@@ -16,6 +16,10 @@ from archsearch.training.smoothing import Smoothed
 from archsearch.training.task import Samples
 
 
+FIRST_NOISE = 0.01
+"""The least variance of the noise, in variances of the data, that a fit begins with."""
+
+
 @dataclass
 class Loss:
     """Everything that the loss of one fit is computed from.
@@ -29,6 +33,7 @@ class Loss:
         scale: (n,), inner coordinates, one standard deviation of the observations.
         slope: (n,), inner coordinates, one standard deviation of the derivatives.
         settings: weights of the priors, steps per interval.
+        known_noise: variance of the measurement noise, in variances of the data, where the space says it.
     """
 
     model: HybridModel
@@ -39,16 +44,28 @@ class Loss:
     scale: Tensor
     slope: Tensor
     settings: FitSettings
+    known_noise: float | None = None
 
     def __post_init__(self) -> None:
         observations = self.coordinates.inner(self.samples.states)
         self._seen = torch.isfinite(observations)
         self._target = torch.nan_to_num(observations)
         self._count = self._seen.sum()
-        self.noise = (self.smoothed.noise / self.scale).square().mean().clamp(1e-6, 1.0)
+        self.noise = self._first_noise()
         """Variance of the measurement noise, in variances of the data."""
         self.start = self.model.raw.detach().clone()
         """The raw parameters that the candidate was written with; the mean of their prior."""
+
+    @property
+    def noise_is_free(self) -> bool:
+        """Whether the noise is to be found, because the space does not say it."""
+        return self.known_noise is None
+
+    def _first_noise(self) -> Tensor:
+        """The known noise, or a start that rather takes bends for noise than noise for bends."""
+        if self.known_noise is not None:
+            return torch.full_like(self.scale[0], self.known_noise)
+        return (self.smoothed.noise / self.scale).square().mean().clamp(FIRST_NOISE, 1.0)
 
     def rollout(self) -> Tensor:
         """Loss of full rollouts from the estimated initial states: scalar."""

@@ -32,7 +32,15 @@ def prepare(model: HybridModel, states: tuple[State, ...], samples: Samples, set
     scale = spread(observations)
     initial = InitialStates(states, coordinates, samples, smoothed, scale)
     slope = spread(smoothed.derivatives)
-    return Loss(model, coordinates, samples, smoothed, initial, scale, slope, settings)
+    noise = _known_noise(states, scale)
+    return Loss(model, coordinates, samples, smoothed, initial, scale, slope, settings, noise)
+
+
+def _known_noise(states: tuple[State, ...], scale: Tensor) -> float | None:
+    """Variance of the noise in variances of the data, averaged over observed states; None if it is not said of all."""
+    observed = [(state.noise, size) for state, size in zip(states, scale.tolist(), strict=True) if state.observed]
+    known = [(noise / size) ** 2 for noise, size in observed if noise is not None]
+    return sum(known) / len(known) if len(known) == len(observed) else None
 
 
 def spread(values: Tensor) -> Tensor:

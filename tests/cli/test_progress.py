@@ -46,6 +46,8 @@ def test_the_minutes_left_count_where_they_are_fewer() -> None:
     tally.count(evaluated(0, 1.0))
     assert tally.seconds_left(15.0) == pytest.approx(45.0)
     assert tally.seconds_left(90.0) == 0.0
+    resumed = Tally(Budget(trials=1000, minutes=1.0), [evaluated(0, 1.0)], started=0.0, used=20.0)
+    assert resumed.seconds_left(15.0) == pytest.approx(25.0)
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0.2, "0:00"), (59.6, "1:00"), (187, "3:07"), (7500, "2 h 05")])
@@ -53,8 +55,16 @@ def test_clock(seconds: float, told: str) -> None:
     assert clock(seconds) == told
 
 
-def test_a_line_has_number_author_error_seconds_and_claim() -> None:
-    assert line(evaluated(7, 0.123456)).split() == ["#7", "grammar", "nrmse", "0.1235", "1.2", "s", "A", "claim."]
+def test_a_line_has_number_author_error_seconds_time_left_and_claim() -> None:
+    tally = Tally(Budget(trials=10), [], started=0.0)
+    tally.count(evaluated(7, 0.123456))
+    told = "1/10 #7 grammar nrmse 0.1235 1.2 s best 0.1235 0:45 left A claim."
+    assert line(evaluated(7, 0.123456), tally, now=5.0).split() == told.split()
+
+
+def test_the_line_of_a_failure_says_why() -> None:
+    told = line(evaluated(7, None), Tally(Budget(trials=10), [], started=0.0), now=5.0)
+    assert "failed (time): It took more than 3 s. [A claim.]" in told
 
 
 def test_a_document_has_null_where_a_number_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +80,3 @@ def test_names_in_brackets_are_not_taken_for_markup(capsys: pytest.CaptureFixtur
     table.add_row("[bold]a[/bold] [x]")
     console().print(table)
     assert "[bold]a[/bold] [x]" in capsys.readouterr().out
-
-
-def test_the_line_of_a_failure_says_why() -> None:
-    assert "failed (time): It took more than 3 s. [A claim.]" in line(evaluated(7, None))

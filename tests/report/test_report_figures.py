@@ -12,6 +12,7 @@ from archsearch.problem.problem import Part, Problem
 from archsearch.problem.trajectories import Trajectories
 from archsearch.report.drawing import COLOURS, NARROW, WIDE, Model, labelled, png, svg
 from archsearch.report.figures import curve, figures_of, fit_figure, held_window, models_of, shown_trajectories
+from archsearch.report.learned import learned_figure
 from archsearch.report.progress import progress_figure
 from archsearch.report.residuals import residuals
 from archsearch.study.store import Study
@@ -134,3 +135,14 @@ def test_svg_takes_its_colours_from_the_page_and_keeps_its_text(study: Study) ->
 @pytest.mark.parametrize(("unit", "label"), [("1", "x"), ("g/L", "x (g/L)"), ("", "x")])
 def test_plain_numbers_have_no_unit(unit: str, label: str) -> None:
     assert labelled("x", unit) == label
+
+
+def test_what_a_net_learned_is_drawn_without_running_the_candidate(study: Study, problem: Problem) -> None:
+    source, weights = study.source(3), study.weights(3)
+    poisoned = "raise SystemExit\n" + source
+    figure = learned_figure(problem, poisoned, weights, study.predictions(3))
+    assert figure is not None
+    assert figure.axes[0].get_xlabel() == "hare (kilopelt)"
+    assert figure.axes[0].get_ylabel() == "lynx (kilopelt)"
+    assert figure.axes[0].get_title(loc="left") == "profit"
+    assert learned_figure(problem, study.source(0), study.weights(0), study.predictions(0)) is None

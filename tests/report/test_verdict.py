@@ -119,6 +119,13 @@ def test_the_test_score_is_quoted_and_worse_than_no_change_is_said() -> None:
     assert "no better than predicting no change at all, which gives 1.5" in verdict.text
 
 
+def test_without_physics_there_is_nothing_to_join() -> None:
+    best = evaluation(2, [0.2] * 6, net=True, physics=False)
+    verdict = judge(run(ALONE, best, baselines={"net": 1}), trajectories(6))
+    assert verdict.answer == "no"
+    assert "nothing to join" in verdict.headline
+
+
 def test_what_a_model_is_called() -> None:
     baselines = {"physics": PHYSICS, "net": ALONE}
     assert kind_of(PHYSICS, baselines) == "the physics as given"

@@ -56,7 +56,7 @@ high = 2.0
 unit = "1/yr"
 
 [[parameters]]
-name = "half"
+name = "capacity"
 value = 1.0
 low = 0.01
 high = 5.0
@@ -86,22 +86,22 @@ equations = { hunter = "-" }
 
 [[library]]
 name = "logistic"
-expression = "birth * prey * (1 - prey / half)"
+expression = "birth * prey * (1 - prey / capacity)"
 replaces = "growth"
 
 [[library]]
 name = "saturating_predation"
-expression = "attack * prey * hunter / (half + prey)"
+expression = "attack * prey * hunter / (capacity + prey)"
 replaces = "predation"
 
 [[library]]
 name = "ratio_predation"
-expression = "attack * prey * hunter / (half + hunter)"
+expression = "attack * prey * hunter / (capacity + hunter)"
 replaces = "predation"
 
 [[library]]
 name = "saturating_gain"
-expression = "attack * prey * hunter / (half + prey)"
+expression = "attack * prey * hunter / (capacity + prey)"
 replaces = "gain"
 
 [[library]]
@@ -116,7 +116,7 @@ equations = { hunter = "-" }
 
 [[library]]
 name = "immigration"
-expression = "birth * half"
+expression = "birth * capacity"
 equations = { prey = "+" }
 
 [[slots]]

@@ -1,8 +1,14 @@
-"""One session of a search in a process of its own, to be killed: `search_script.py RUN SPACE SEED TRIALS SECONDS`."""
+"""Sessions of a search, each in a forked process of its own that may be killed.
+
+Reads lines `RUN<tab>SPACE<tab>SEED<tab>TRIALS<tab>SECONDS` on standard input. For each it writes the id of the process
+that searches, then, when that process is gone, its exit status. Forking spares each session the imports.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from pathlib import Path
 
 from search_fakes import FakeEvaluator
@@ -15,7 +21,7 @@ from archsearch.settings import Budget, RunSettings
 from archsearch.study.store import Study
 
 
-def main(run: str, space: str, seed: str, trials: str, seconds: str) -> None:
+def session(run: str, space: str, seed: str, trials: str, seconds: str) -> None:
     problem = load_problem(space)
     settings = RunSettings(seed=int(seed), budget=Budget(trials=int(trials)), workers=3)
     begun = (Path(run) / "run.json").exists()
@@ -29,5 +35,29 @@ def main(run: str, space: str, seed: str, trials: str, seconds: str) -> None:
     )
 
 
+def child(line: str) -> None:
+    """Run one session and end this process."""
+    code = 1
+    try:
+        session(*line.rstrip("\n").split("\t"))
+        code = 0
+    except BaseException:  # noqa: BLE001 - this process must end here, whatever happened
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            child(line)
+        sys.stdout.write(f"{process}\n")
+        sys.stdout.flush()
+        _, status = os.waitpid(process, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
