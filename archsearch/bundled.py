@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from archsearch.errors import RequestError, did_you_mean
+
+if TYPE_CHECKING:
+    import jinja2
 
 SPACE_FILE = "space.toml"
 
@@ -49,6 +54,23 @@ def template(name: str) -> str:
         known = [str(file.relative_to(root)) for file in root.rglob("*.j2")]
         raise RequestError(f"Expected a template in {root}, found no '{name}'{did_you_mean(name, known)}")
     return path.read_text(encoding="utf-8")
+
+
+def compiled(name: str, filters: Mapping[str, Callable[..., Any]] | None = None, **options: Any) -> jinja2.Template:
+    """A template that is ready to be filled in; a placeholder without a value is an error.
+
+    Args:
+        name: as for `template`.
+        filters: what the template may call by name.
+        options: of the Jinja environment, beyond those that all templates share.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, **options
+    )
+    environment.filters |= filters or {}
+    return environment.from_string(template(name))
 
 
 def _space_file_at(path: Path, request: str) -> Path:

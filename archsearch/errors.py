@@ -53,7 +53,7 @@ class MachineError(ArchsearchError):
     exit_code = 3
 
 
-class NothingFound(ArchsearchError):
+class NothingFoundError(ArchsearchError):
     """The search ran, and no candidate fits."""
 
     exit_code = 1

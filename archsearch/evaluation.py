@@ -22,7 +22,8 @@ from safetensors.numpy import load
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.check import check
 from archsearch.candidate.outcome import Evaluation, Failure, FittedNet, FittedParameter, FittedTerm, Score
-from archsearch.problem.problem import Part, Problem
+from archsearch.errors import NothingFoundError, RequestError
+from archsearch.problem.problem import Part, PartName, Problem
 from archsearch.problem.trajectories import Floats
 from archsearch.sandbox.sandbox import Report, Sandbox, printable, read_capped
 from archsearch.settings import RunSettings
@@ -41,7 +42,7 @@ Arrays = dict[str, Floats]
 
 
 class FailedError(Exception):
-    """A candidate failed; carries the failure and what it printed. Caught in one place, `Evaluator.evaluate`."""
+    """A candidate failed; carries the failure and what it printed. Leaves this room only by `Evaluator.predict`."""
 
     def __init__(self, failure: Failure, log: str = "") -> None:
         super().__init__(failure.message)
@@ -106,6 +107,26 @@ class Evaluator:
         """
         return self._predict(source, weights, part, seed, ())[0]
 
+    def score(self, source: str, weights: bytes, part_name: PartName) -> Score:
+        """Predict one part of the data with a fitted candidate, then score it here.
+
+        Raises:
+            RequestError: the split has no such part.
+            NothingFoundError: the candidate leaves no prediction of it.
+        """
+        part = self._problem.part(part_name)
+        if part is None:
+            raise RequestError(
+                f"{self._problem.name}: its split seals no {part_name} data.",
+                f"Score it on the validation data, or name a {part_name} part in [split] and search anew.",
+            )
+        try:
+            predicted = self.predict(source, weights, part)
+        except FailedError as failed:
+            failure = failed.failure
+            raise NothingFoundError(f"There is no prediction there: {failure.message}.", failure.remedy) from None
+        return score(self._problem, part, predicted["states"])
+
     def _scored(self, candidate: Candidate, number: int) -> Outcome:
         problem = self._problem
         findings = check(candidate.source, problem.space)
@@ -122,7 +143,7 @@ class Evaluator:
                 "status": "ok",
                 "train": score(problem, problem.train, train["states"]),
                 "validation": _finite(score(problem, problem.validation, validation["states"]), log),
-                "parameters": _parameters(claims, arrays),
+                "parameters": _parameters(problem, claims, arrays),
                 "terms": _terms(problem, claims, train),
                 "nets": _nets(claims, arrays),
                 "weights": _count(arrays, "net."),
@@ -252,7 +273,7 @@ def _finite(found: Score, log: str) -> Score:
     return found
 
 
-# ---- what a job left --------------------------------------------------------------------------------------------------
+# ---- what a job left ------------------------------------------------------------------------------------------------
 
 
 def _json(content: bytes) -> dict[str, Any]:
@@ -302,20 +323,23 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _parameters(claims: dict[str, Any], arrays: Arrays) -> dict[str, FittedParameter]:
+def _parameters(problem: Problem, claims: dict[str, Any], arrays: Arrays) -> dict[str, FittedParameter]:
     errors, identified = claims.get("std_error", {}), claims.get("identified", {})
+    references = {(item.name, item.unit): item.reference for item in problem.space.parameters}
     found = {}
     for name, declared in claims.get("parameters", {}).items():
         value = arrays.get(f"param.{name}")
         if value is None or value.size != 1:
             raise FailedError(_result_failure(f"its parameter {name} has no value"))
+        unit = printable(str(declared.get("unit", "1")))
         found[name] = FittedParameter(
             value=float(value),
-            unit=printable(str(declared.get("unit", "1"))),
+            unit=unit,
             low=_number(declared.get("low")),
             high=_number(declared.get("high")),
             identified=bool(identified.get(name)),
             std_error=_number(errors.get(name)),
+            reference=references.get((name, unit)),
         )
     return found
 

@@ -90,7 +90,7 @@ class Summary:
     """What came of a run, earlier sessions of the same run included.
 
     Attributes:
-        best: the best evaluation, None if none fits.
+        best: the simplest model within one standard error of the smallest error, None if none fits.
         baselines: the evaluations of the baselines, as far as they exist.
         evaluated: how many candidates were evaluated, failures included.
         failed: how many of them failed.
@@ -290,7 +290,7 @@ def _summary(study: Study, seconds: float, reason: Reason) -> Summary:
     ranked = study.ranked()
     ok = [evaluation for evaluation in ranked if evaluation.status == "ok"]
     return Summary(
-        best=ok[0] if ok else None,
+        best=study.best(),
         baselines=study.baselines(),
         evaluated=len(ranked),
         failed=len(ranked) - len(ok),

@@ -33,8 +33,8 @@ class FitSettings(Settings):
     """How one candidate is trained."""
 
     method: Literal["gauss_newton", "shooting"] = "gauss_newton"
-    segment_steps: int = Field(default=20, ge=0)
-    least_squares_steps: int = Field(default=40, ge=1)
+    segment_steps: int = Field(default=15, ge=0)
+    least_squares_steps: int = Field(default=30, ge=1)
     matching_steps: int = Field(default=300, ge=0)
     rollout_steps: int = Field(default=120, ge=1)
     substeps: int = Field(default=2, ge=1)

@@ -120,7 +120,7 @@ def test_the_design_words_are_kept() -> None:
     assert names == []
 
 
-HEAVY = ("torch", "optuna", "polars", "pint", "sympy", "matplotlib", "scipy", "jinja2")
+HEAVY = ("torch", "optuna", "polars", "pint", "matplotlib", "scipy", "jinja2")
 ASK = """
 import sys
 sys.argv = ["archsearch", *sys.argv[1:]]

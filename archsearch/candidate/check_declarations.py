@@ -14,8 +14,6 @@ from archsearch.problem.naming import ATTRIBUTES
 from archsearch.problem.space import SearchSpace
 from archsearch.problem.units import parse_unit
 
-_LANGUAGE_OWN = "raw measured term_values named_states named_inputs constants_declared"
-LANGUAGE_OWN = frozenset(_LANGUAGE_OWN.split())
 PARAM_KEYS = ("value", "low", "high", "unit", "fixed")
 NET_KEYS = ("inputs", "role", "hidden", "outputs", "positive", "bounded", "monotone", "zero_at", "activation")
 UNKNOWN = object()
@@ -114,7 +112,7 @@ def _assignment(node: ast.Assign | ast.AnnAssign, declared: Declared, space: Sea
 
 
 def _refuse_taken(name: str, node: ast.stmt, declared: Declared, findings: Findings) -> None:
-    if name in ATTRIBUTES | LANGUAGE_OWN or name.startswith("_"):
+    if name in ATTRIBUTES or name.startswith("_"):
         findings.add(node, f"the name '{name}' belongs to the model language", f"Call it {name.strip('_')}_value")
     if name in declared.params or name in declared.nets or name in declared.constants:
         findings.add(node, f"'{name}' is declared twice", "Keep one")

@@ -27,11 +27,13 @@ class Score(Record):
     """The error of held-out rollouts.
 
     `nrmse` is the root mean square over states and samples of (prediction - observation) / training standard deviation;
+    `std_error` is its standard error, over trajectories where there are five or more, else over sampling times;
     `rmse` is per state in the state's unit; `per_trajectory` is the nrmse of each; `constraints` holds the worst
     violation of each constraint (0: none) in the unit of its sides.
     """
 
     nrmse: float
+    std_error: float | None = None
     rmse: dict[str, float]
     per_trajectory: dict[str, float]
     trajectories: int
@@ -40,7 +42,11 @@ class Score(Record):
 
 
 class FittedParameter(Record):
-    """A physical parameter as fitted. `identified`: the data determine it beside the nets and the other parameters."""
+    """A physical parameter as fitted.
+
+    `identified`: the data determine it beside the nets and the other parameters. `reference`: the value that the
+    space names to compare with; no fit ever sees it.
+    """
 
     value: float
     unit: str
@@ -48,6 +54,12 @@ class FittedParameter(Record):
     high: float | None
     identified: bool | None = None
     std_error: float | None = None
+    reference: float | None = None
+
+    @property
+    def deviation(self) -> float | None:
+        """How far the value is off its reference, as a fraction of it; None without one, or if that is 0."""
+        return abs(self.value / self.reference - 1.0) if self.reference else None
 
 
 class FittedTerm(Record):

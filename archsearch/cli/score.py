@@ -11,7 +11,6 @@ from archsearch.cli.options import RUNS, Candidate, Json, Run, RunsDir
 
 if TYPE_CHECKING:
     from archsearch.candidate.outcome import Evaluation, Score
-    from archsearch.problem.problem import Part, Problem
     from archsearch.study.store import Study
 
 PartOption = Annotated[Literal["test", "validation", "train"], typer.Option("--on", help="The part of the data.")]
@@ -39,43 +38,24 @@ def score(
 
 def _test_score(study: Study, evaluation: Evaluation) -> Score:
     """The score on the test data, which is computed once."""
-    from archsearch.errors import RequestError
+    from archsearch.evaluation import Evaluator
 
     known = study.test_scores().get(evaluation.candidate)
     if known is not None:
         return known
-    problem = study.problem()
-    if problem.test is None:
-        raise RequestError(
-            f"{study.id}: its split seals no test data.", "Score it --on validation, or name a test part in [split]."
-        )
-    return study.record_test_score(evaluation.candidate, _computed(study, problem, problem.test, evaluation.number))
-
-
-def _computed(study: Study, problem: Problem, part: Part, number: int) -> Score:
-    """Predicts without the targets in a process apart, then scores here."""
-    from archsearch.errors import NothingFound
-    from archsearch.evaluation import Evaluator, FailedError
-    from archsearch.training.score import score as score_of
-
-    source, weights = study.source(number), study.weights(number)
-    with closing(Evaluator(problem, study.settings)) as evaluator:
-        try:
-            predictions = evaluator.predict(source, weights, part)
-        except FailedError as failed:
-            failure = failed.failure
-            raise NothingFound(f"Number {number} has no prediction there: {failure.message}", failure.remedy) from None
-    return score_of(problem, part, predictions["states"])
+    source, weights = study.source(evaluation.number), study.weights(evaluation.number)
+    with closing(Evaluator(study.problem(), study.settings)) as evaluator:
+        return study.record_test_score(evaluation.candidate, evaluator.score(source, weights, "test"))
 
 
 def _kept(evaluation: Evaluation, on: str) -> Score:
     """A score that every evaluation has."""
-    from archsearch.errors import NothingFound
+    from archsearch.errors import NothingFoundError
 
     found = evaluation.validation if on == "validation" else evaluation.train
     if found is None:
         told = evaluation.failure.message if evaluation.failure is not None else "it was not evaluated to the end"
-        raise NothingFound(f"Number {evaluation.number} has no score: {told}", "Choose another candidate.")
+        raise NothingFoundError(f"Number {evaluation.number} has no score: {told}", "Choose another candidate.")
     return found
 
 

@@ -10,7 +10,7 @@ import typer
 from archsearch.cli.output import console, print_json
 from archsearch.cli.progress import progress
 from archsearch.cli.tables import leaderboard_table
-from archsearch.errors import NothingFound
+from archsearch.errors import NothingFoundError
 
 if TYPE_CHECKING:
     from archsearch.evaluation import Evaluator
@@ -40,7 +40,7 @@ def search(study: Study, problem: Problem, settings: RunSettings, json: bool) ->
         _tell(study, problem, summary)
     if summary.best is None:
         why = f"none of the {summary.evaluated} candidates that were evaluated fits"
-        raise NothingFound(f"{study.id}: {why}.", f"`archsearch show {study.id}` says why, one by one.")
+        raise NothingFoundError(f"{study.id}: {why}.", f"`archsearch show {study.id}` says why, one by one.")
 
 
 def _search(study: Study, problem: Problem, settings: RunSettings, quiet: bool) -> Summary:

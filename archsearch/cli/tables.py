@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from archsearch.cli.output import plain_table
-from archsearch.report.leaderboard import HEADINGS, cells, four, rows_of
+from archsearch.report.leaderboard import HEADINGS, aligned, cells, four, rows_of
+from archsearch.report.references import off_by
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,7 +29,7 @@ def leaderboard_table(study: Study, top: int | None = 15, brief: bool = False) -
             heading, justify="right" if heading in NUMERIC else "left", no_wrap=brief or heading in NUMERIC
         )
     for row in rows_of(study, top):
-        style = "bold" if row.rank == 1 else "dim" if row.rank is None else "cyan" if row.baseline else None
+        style = "bold" if row.chosen else "dim" if row.rank is None else "cyan" if row.baseline else None
         table.add_row(*cells(row), style=style)
     return table
 
@@ -70,11 +71,14 @@ def _scores(evaluation: Evaluation) -> Table:
 
 def _parameters(evaluation: Evaluation) -> Table:
 
-    table = plain_table("parameter", "value", "± std. error", "unit", "bounds", "identified")
+    compared = any(fitted.reference is not None for fitted in evaluation.parameters.values())
+    more = ("reference", "off by") if compared else ()
+    table = plain_table("parameter", "value", "± std. error", "unit", "bounds", "identified", *more)
     for name, fitted in evaluation.parameters.items():
         bounds = f"{_bound(fitted.low)} to {_bound(fitted.high)}"
         identified = {True: "yes", False: "no", None: "not known"}[fitted.identified]
-        table.add_row(name, four(fitted.value), four(fitted.std_error), fitted.unit, bounds, identified)
+        beside = (four(fitted.reference), off_by(fitted) or "-") if compared else ()
+        table.add_row(name, aligned(fitted.value), four(fitted.std_error), fitted.unit, bounds, identified, *beside)
     return table
 
 

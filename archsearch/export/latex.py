@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
-
-from archsearch.bundled import template
+from archsearch.bundled import compiled
 from archsearch.candidate.outcome import Evaluation, FittedParameter
 from archsearch.errors import RequestError
 from archsearch.export.equations import equations_latex
@@ -18,6 +16,16 @@ from archsearch.problem.problem import Problem
 
 if TYPE_CHECKING:
     from archsearch.study.store import Study
+
+MARKS: Mapping[str, Any] = {
+    "variable_start_string": "<<",
+    "variable_end_string": ">>",
+    "block_start_string": "<%",
+    "block_end_string": "%>",
+    "comment_start_string": "<#",
+    "comment_end_string": "#>",
+}
+"""How the template marks what is filled in: LaTeX is full of braces."""
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -46,20 +54,7 @@ def latex_file(problem: Problem, evaluation: Evaluation, source: str) -> str:
     """The text of the file: a document of class `article` that needs amsmath, amssymb, booktabs and geometry."""
     if evaluation.validation is None:
         raise RequestError(f"Number {evaluation.number} failed, so it has no fitted equations.", "Choose another one.")
-    # LaTeX is full of braces, so values stand between << and >>
-    page = Environment(
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        variable_start_string="<<",
-        variable_end_string=">>",
-        block_start_string="<%",
-        block_end_string="%>",
-        comment_start_string="<#",
-        comment_end_string="#>",
-    )
-    return page.from_string(template("export/latex.tex.j2")).render(
+    return compiled("export/latex.tex.j2", **MARKS).render(
         title=escaped(problem.space.problem.title),
         claim=escaped(evaluation.claim),
         number=evaluation.number,
@@ -67,6 +62,7 @@ def latex_file(problem: Problem, evaluation: Evaluation, source: str) -> str:
         nrmse=f"{evaluation.validation.nrmse:.4g}",
         equations=[equation.replace(" = ", " &= ", 1) for equation in equations_latex(source, problem.space).values()],
         parameters=[_parameter(name, fitted, problem) for name, fitted in _named(evaluation.parameters).items()],
+        compared=any(fitted.reference is not None for fitted in evaluation.parameters.values()),
         nets=[
             {"name": escaped(name), "role": escaped(net.role), "inputs": ", ".join(map(escaped, net.inputs))}
             | {"size": r" \times ".join(map(str, net.hidden)), "weights": net.weights}
@@ -117,6 +113,8 @@ def _parameter(name: str, fitted: FittedParameter, problem: Problem) -> dict[str
         "unit": unit_latex(fitted.unit) or "1",
         "bounds": f"[{_number_text(low)}, {_number_text(bounds[1])}]",
         "identified": {True: r"$\checkmark$", False: "no", None: "--"}[fitted.identified],
+        "reference": "--" if fitted.reference is None else f"${_number(fitted.reference)}$",
+        "off_by": "--" if fitted.deviation is None else rf"${_number_text(f'{100 * fitted.deviation:.2g}')}$\,\%",
         "description": escaped(described.get(name, "")),
     }
 

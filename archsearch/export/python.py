@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from archsearch.bundled import template
+from archsearch.bundled import compiled, template
 from archsearch.candidate.outcome import Evaluation, Score
 from archsearch.errors import RunError
 from archsearch.export.equations import equations_latex
@@ -24,6 +23,7 @@ from archsearch.problem.space import SearchSpace
 if TYPE_CHECKING:
     from archsearch.study.store import Study
 
+TEMPLATE = "export/python.py.j2"
 MOST_SAMPLES = 2000
 """The file carries the times and inputs of training trajectories up to this many samples, and of one at least."""
 
@@ -61,11 +61,9 @@ def python_file(
     """
     space = problem.space
     arrays = _arrays(weights)
-    text = template("export/python.py.j2")
-    plain = translate(source, {*_names_defined(text), *space.state_names, *space.input_names})
-    page = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True)
+    plain = translate(source, {*_names_defined(template(TEMPLATE)), *space.state_names, *space.input_names})
     equations = equations_latex(source, space)
-    return page.from_string(text).render(
+    return compiled(TEMPLATE).render(
         heading=_heading(problem, evaluation, equations, run),
         equations=literal(equations),
         parameters=literal(_parameters(evaluation, plain, arrays)),

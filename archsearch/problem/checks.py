@@ -12,6 +12,10 @@ from archsearch.problem.findings import show
 from archsearch.problem.naming import Known
 from archsearch.problem.space import Bounds, Parameter, SearchSpace, State
 
+REMEDIES = {"low": "; leave it out for no bound", "value": "", "high": "; leave it out for no bound"}
+REMEDIES |= {"reference": "; leave it out if there is none"}
+"""What to do about a number of a parameter that is not finite."""
+
 SPARE_NAMES = ("states", "inputs", "constraints")
 """Lists whose names are never attributes of a model, and so may be `train` or `double`."""
 
@@ -121,11 +125,10 @@ def _parameters(space: SearchSpace) -> Iterator[str]:
 
 def _parameter(parameter: Parameter) -> Iterator[str]:
     low, value, high = parameter.low, parameter.value, parameter.high
-    infinite = [name for name in ("low", "value", "high") if not math.isfinite(getattr(parameter, name) or 0.0)]
+    infinite = [name for name in REMEDIES if not math.isfinite(getattr(parameter, name) or 0.0)]
     for name in infinite:
-        remedy = "" if name == "value" else "; leave it out for no bound"
-        yield f"{name}: expected a finite number, found {getattr(parameter, name)}{remedy}"
-    if infinite:
+        yield f"{name}: expected a finite number, found {getattr(parameter, name)}{REMEDIES[name]}"
+    if set(infinite) - {"reference"}:
         return
     if low is not None and high is not None and low >= high:
         yield f"low: expected low < high, found low = {low:g} and high = {high:g}"

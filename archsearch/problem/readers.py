@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import zipfile
-from collections import Counter
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from archsearch.errors import DataError, did_you_mean
+from archsearch.problem.npz import NpzError, read_npz
+from archsearch.problem.separated import read_separated
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """What an empty cell may say, in small letters."""
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+SHEETS = (".xlsx", ".xls", ".ods")
+DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(\D|$)|\d{1,2}:\d{2}")
+DATES_REMEDY = (
+    "Write times as numbers in one unit, counted from the first sample: =A2-A$2 in a spreadsheet gives days, "
+    "(t - t.iloc[0]).dt.total_seconds() in pandas gives seconds."
+)
+THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,' ]\d{3})+([.,]\d+)?")
 Column = npt.NDArray[Any]
 
 
@@ -33,6 +38,7 @@ class DataTable:
         noun: what a row is called in messages.
         lines: (rows,), the number of each row as a person counts it.
         trajectory: the column that tells trajectories apart, where the file itself says so.
+        decimal_comma: whether the file writes decimals with commas.
     """
 
     source: str
@@ -40,6 +46,7 @@ class DataTable:
     noun: str
     lines: npt.NDArray[np.int64]
     trajectory: str | None = None
+    decimal_comma: bool = False
 
     def column(self, name: str, meaning: str) -> Column:
         """A column; `meaning` says what it is wanted for, and where the file says so.
@@ -85,7 +92,7 @@ class DataTable:
         except ValueError:
             found = f"found '{cell.strip()}' in {self.where(row)}"
             raise DataError(
-                f"{self.source}: expected numbers in the column '{name}', {found}", _number_remedy(cell)
+                f"{self.source}: expected numbers in the column '{name}', {found}", _number_remedy(cell, row)
             ) from None
 
 
@@ -100,91 +107,43 @@ def read_table(path: Path, time: str = "time", trajectory: str | None = None) ->
     Raises:
         DataError: the file is missing, or is not what its name says.
     """
-    if not path.is_file():
-        near = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"Expected a data file, found no '{path}'{did_you_mean(path.name, near)}")
     ending = path.suffix.lower()
     readers: dict[str, Callable[[Path], DataTable]] = {".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_csv}
     readers |= {".parquet": _read_parquet, ".npz": lambda file: _read_npz(file, time, trajectory or "trajectory")}
+    if not path.is_file():
+        raise _no_file(path, tuple(readers))
     if ending not in readers:
         known = ", ".join(readers)
-        raise DataError(f"{path.name}: expected a data file that ends in one of {known}, found '{ending}'")
+        remedy = "Save the sheet as `CSV UTF-8`." if ending in SHEETS else ""
+        raise DataError(f"{path.name}: expected a data file that ends in one of {known}, found '{ending}'", remedy)
     return readers[ending](path)
 
 
-def _number_remedy(cell: str) -> str:
+def _no_file(path: Path, endings: tuple[str, ...]) -> DataError:
+    """What to say where there is no file: a folder, or nothing."""
+    if path.is_dir():
+        inside = sorted(file.name for file in path.iterdir() if file.suffix.lower() in endings)
+        example = f", for example {path / inside[0]}" if inside else ""
+        return DataError(f"Expected a data file, found the folder '{path}'.", f"Name the file itself{example}.")
+    near = [file.name for file in path.parent.iterdir() if file.is_file()] if path.parent.is_dir() else []
+    return DataError(
+        f"Expected a data file, found no '{path}'{did_you_mean(path.name, near) or '.'}",
+        "Check its path; in a space file it begins at the folder of that file.",
+    )
+
+
+def _number_remedy(cell: str, row: int) -> str:
     """What to do about a cell that is no number."""
-    if cell.count(",") == 1 and cell.replace(",", ".", 1).strip().replace(".", "", 1).lstrip("+-").isdigit():
-        return f"Write decimals with a point: {cell.strip().replace(',', '.')}."
-    if cell.count("-") == 2 or ":" in cell or cell.count("/") == 2:
-        return "Write dates as numbers in the time unit, counted from a day of your choice."
-    return "Leave the cell empty if the value is missing."
-
-
-def _read_csv(path: Path) -> DataTable:
-    lines = [(number, cells) for number, cells in _cells(path) if any(cell.strip() for cell in cells)]
-    if not lines:
-        raise DataError(f"{path.name}: expected a line of column names and rows of numbers, found an empty file")
-    header = [cell.strip() for cell in lines[0][1]]
-    _check_header(path.name, header)
-    if len(lines) == 1:
-        raise DataError(f"{path.name}: expected rows of numbers below the column names, found none")
-    for number, cells in lines[1:]:
-        if len(cells) != len(header):
-            raise DataError(
-                f"{path.name}: expected {len(header)} cells in each line, found {len(cells)} in line {number}",
-                f"The column names are: {', '.join(header)}.",
-            )
-    columns = {
-        name: np.array([cells[place].strip() for _, cells in lines[1:]], dtype=object)
-        for place, name in enumerate(header)
-        if name
-    }
-    return DataTable(path.name, columns, "line", np.array([number for number, _ in lines[1:]]))
-
-
-def _cells(path: Path) -> list[tuple[int, list[str]]]:
-    """The cells of each line of a CSV file with its number, comments at the top left out."""
-    text = _decoded(path)
-    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
-    separator = max(SEPARATORS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    found: list[tuple[int, list[str]]] = []
-    try:
-        for cells in reader:
-            if found or not (cells and cells[0].startswith("#")):
-                found.append((reader.line_num, cells))
-    except csv.Error as error:
-        raise DataError(
-            f"{path.name}: expected a CSV file, found a fault in line {reader.line_num}: {error}"
-        ) from error
-    return found
-
-
-def _decoded(path: Path) -> str:
-    """The text of a file in UTF-8, or in UTF-16 if it says so."""
-    raw = path.read_bytes()
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        found = f"found a byte that is none at position {error.start}"
-        raise DataError(f"{path.name}: expected text in UTF-8, {found}", "Save the file as CSV in UTF-8.") from error
-    if "\0" in text:
-        raise DataError(f"{path.name}: expected a CSV file, found binary data", "Save the file as CSV in UTF-8.")
-    return text
-
-
-def _check_header(source: str, header: list[str]) -> None:
-    """The first line holds names, each once."""
-    repeated = [name for name, count in Counter(header).items() if name and count > 1]
-    if repeated:
-        raise DataError(f"{source}: expected each column name once, found '{repeated[0]}' more than once")
-    if all(_is_number(name) for name in header if name):
-        raise DataError(
-            f"{source}: expected column names in the first line, found numbers: {', '.join(header)}",
-            "Put a line such as time,x,y on top.",
-        )
+    text = cell.strip()
+    if looks_like_date(text):
+        return DATES_REMEDY
+    if THOUSANDS.fullmatch(text):
+        return "Leave out the marks between thousands; decimals have a point, or all of them a comma."
+    if text.count(",") == 1 and _is_number(text.replace(",", ".")):
+        return f"Write all decimals with a point, as in {text.replace(',', '.')}, or all of them with a comma."
+    if row == 0 and not any(character.isdigit() for character in text):
+        return "Keep one line of column names; units belong into them, as in `time [h]`."
+    return "Leave the cell empty if the value is missing; a limit such as <0.1 is no value."
 
 
 def _is_number(text: str) -> bool:
@@ -193,6 +152,16 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def looks_like_date(text: str) -> bool:
+    """Whether a cell is a date, or a time on a clock."""
+    return bool(DATE.match(text))
+
+
+def _read_csv(path: Path) -> DataTable:
+    found = read_separated(path)
+    return DataTable(path.name, found.columns, "line", found.lines, decimal_comma=found.decimal_comma)
 
 
 def _read_parquet(path: Path) -> DataTable:
@@ -221,14 +190,13 @@ def _parquet_column(source: str, series: Any) -> Column:
 
 
 def _read_npz(path: Path, time: str, trajectory: str) -> DataTable:
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path.name}: expected an NPZ file of plain arrays, found something else")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name]) for name in archive.files}
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
-        found = "pickled objects, which are never loaded" if "pickle" in str(error) else f"something else: {error}"
-        raise DataError(f"{path.name}: expected an NPZ file of plain arrays, found {found}") from error
+        arrays = read_npz(path.read_bytes())
+    except NpzError as error:
+        raise DataError(
+            f"{path.name}: expected an NPZ file of plain arrays, {error}.",
+            "Write it with numpy.savez: one array of numbers or text per column.",
+        ) from error
     if not arrays:
         raise DataError(f"{path.name}: expected one array per column, found none")
     stacked = any(array.ndim == 2 for array in arrays.values())

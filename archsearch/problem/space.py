@@ -104,7 +104,11 @@ class Input(Table):
 
 
 class Parameter(Table):
-    """`[[parameters]]`: a physical parameter with its start value and bounds; `fixed` ones are constants."""
+    """`[[parameters]]`: a physical parameter with its start value and bounds; `fixed` ones are constants.
+
+    `reference`: a value from elsewhere to compare with, in the same unit: the literature's, or the truth of a
+    simulator. It is shown beside what was found and never used in fitting.
+    """
 
     name: Name
     value: float
@@ -112,6 +116,7 @@ class Parameter(Table):
     low: float | None = None
     high: float | None = None
     fixed: bool = False
+    reference: float | None = None
     description: str = ""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from archsearch.bundled import SPACE_FILE, space_file, template
+from archsearch.bundled import SPACE_FILE, compiled, space_file
 from archsearch.errors import RequestError
 from archsearch.problem.guessing import Guess, guess
 from archsearch.problem.loading import assumptions, load_problem
@@ -101,13 +101,9 @@ def _values(table: DataTable, found: Guess, data: Path, target: Path) -> tuple[d
 
 def _rendered(values: dict[str, Any]) -> str:
     """The space file; texts are quoted as TOML, whose basic strings are those of JSON."""
-    import jinja2
-
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
-    environment.filters["quoted"] = _quoted
     texts = ("title", "file", "time", "time_unit", "trajectory")
     quoted = {name: _quoted(values[name]) if values[name] else None for name in texts}
-    return environment.from_string(template(TEMPLATE)).render(values | quoted)
+    return compiled(TEMPLATE, {"quoted": _quoted}).render(values | quoted)
 
 
 def _quoted(text: str) -> str:

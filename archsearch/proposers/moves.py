@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from archsearch.problem.space import SearchSpace
 
 Genes = dict[str, Value]
 Choose = Callable[[str, tuple[Value, ...]], Value]
+
+
+BASELINES_ONLY: Mapping[str, tuple[Value, ...]] = {"physics": (True,), "everywhere": (False,)}
+"""Genes that vary between the baselines and nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,18 @@ class Tried:
 class GeneSpace:
     """The closed space: which values each gene may take, and which genes matter given the others.
 
+    Where a space has slots, nets stand in them: a net that replaces all physics or is added to every equation is a
+    baseline to be beaten, not an architecture to be found.
+
     Attributes:
         values: the allowed values of each gene, in the order in which genes are decided.
     """
 
     def __init__(self, space: SearchSpace) -> None:
-        self._choices = choices(space)
+        fixed = BASELINES_ONLY if space.slots else {}
+        self._choices = {
+            name: replace(choice, values=fixed.get(name, choice.values)) for name, choice in choices(space).items()
+        }
         self.values = {name: choice.values for name, choice in self._choices.items()}
         self._neighbours: dict[tuple[tuple[str, Value], ...], list[Genes]] = {}
 

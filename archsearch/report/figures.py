@@ -45,26 +45,28 @@ def figures_of(study: Study, width: float = WIDE) -> dict[str, Figure]:
     models = models_of(study)
     if models:
         problem = study.problem()
-        errors = errors_of(study.ranked()[0])
+        best = study.best()
+        assert best is not None
+        errors = errors_of(best)
         figures["fit"] = fit_figure(problem, models, errors, width)
         figures["residuals"] = residual_figure(problem, models[0], width)
-        number = study.ranked()[0].number
-        nets = learned_figure(problem, study.source(number), study.weights(number), models[0].predictions, width)
+        source, weights = study.source(best.number), study.weights(best.number)
+        nets = learned_figure(problem, source, weights, models[0].predictions, width)
         figures |= {"nets": nets} if nets is not None else {}
     return figures
 
 
 def models_of(study: Study) -> list[Model]:
     """The best model of a run and its baselines, the best first; empty if nothing fits."""
-    ranked = [evaluation for evaluation in study.ranked() if evaluation.validation is not None]
-    if not ranked:
+    best = study.best()
+    if best is None:
         return []
     baselines = baselines_of(study)
-    best = next((BASELINES[key] for key, item in baselines.items() if item.number == ranked[0].number), "")
-    label = f"best: {best}" if best else f"best: number {ranked[0].number}"
-    models = [Model(label, "best", study.predictions(ranked[0].number))]
+    baseline = next((BASELINES[key] for key, item in baselines.items() if item.number == best.number), "")
+    label = f"best: {baseline}" if baseline else f"best: number {best.number}"
+    models = [Model(label, "best", study.predictions(best.number))]
     for key, item in baselines.items():
-        if item.validation is not None and item.number != ranked[0].number:
+        if item.validation is not None and item.number != best.number:
             models.append(Model(BASELINES[key], key, study.predictions(item.number)))
     return models
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from archsearch.bundled import template
+from archsearch.bundled import compiled, template
 from archsearch.candidate.outcome import Evaluation, FittedParameter
 from archsearch.problem.problem import Problem
 from archsearch.report.drawing import NARROW, WIDE, svg
 from archsearch.report.equations import CHANGES, equations
 from archsearch.report.figures import figures_of
 from archsearch.report.leaderboard import BASELINES, aligned, baselines_of, four, rows_of
+from archsearch.report.references import off_by
 from archsearch.report.verdict import judge, percent
 
 if TYPE_CHECKING:
@@ -62,11 +62,10 @@ def write_report(study: Study, problem: Problem, target: Path) -> None:
 
 def report_html(study: Study, problem: Problem) -> str:
     """The text of the report."""
-    page = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page.filters |= {"four": four, "percent": percent, "aligned": aligned, "two": lambda value: f"{value:.2g}"}
+    filters = {"four": four, "percent": percent, "aligned": aligned, "two": lambda value: f"{value:.2g}"}
     evaluations = study.evaluations()
-    best = next((item for item in study.ranked() if item.validation is not None), None)
-    return page.from_string(template("report/report.html.j2")).render(
+    best = study.best()
+    return compiled("report/report.html.j2", filters, autoescape=True).render(
         style=Markup(template("report/style.css.j2")),
         run=study.id,
         problem=problem,
@@ -140,6 +139,7 @@ def _best(study: Study, problem: Problem, best: Evaluation) -> dict[str, Any]:
         "name": ": ".join(text for text in (baseline, best.claim) if text) or best.candidate,
         "equations": equations(source, problem.space),
         "parameters": [_parameter(name, item, described.get(name)) for name, item in best.parameters.items()],
+        "compared": any(item.reference is not None for item in best.parameters.values()),
         "source": source,
         "test": study.test_scores().get(best.candidate),
     }
@@ -156,6 +156,7 @@ def _parameter(name: str, fitted: FittedParameter, declared: Any) -> dict[str, A
         "place": place,
         "at_bound": place is not None and not 0.5 < place < 99.5,
         "start": declared.value if declared is not None else None,
+        "off_by": off_by(fitted),
         "description": declared.description if declared is not None else "",
     }
 

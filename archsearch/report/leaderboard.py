@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archsearch.candidate.outcome import Evaluation
+from archsearch.candidate.ranking import best
 
 if TYPE_CHECKING:
     from archsearch.study.store import Study
 
 BASELINES = {"physics": "physics as given", "net": "net alone", "physics_plus_net": "physics + net"}
 """How the baselines of a run are called, by their keys in `Study.baselines()`."""
+
+CHOSEN = "★ "
+"""Marks the best: the simplest model within one standard error of the smallest error."""
 
 HEADINGS = ("rank", "no.", "error", "model", "weights", "parameters", "seconds")
 """The column titles that go with `cells`."""
@@ -24,7 +28,8 @@ class Row:
     """One line of the leaderboard.
 
     Attributes:
-        rank: the place, 1 for the best; None for a failure.
+        rank: the place by error; None for a failure.
+        chosen: whether it is the best: the simplest within one standard error of the smallest error.
         number: the number of the candidate in its run.
         candidate: its id.
         claim: what it assumes, in one line.
@@ -40,6 +45,7 @@ class Row:
     """
 
     rank: int | None
+    chosen: bool
     number: int
     candidate: str
     claim: str
@@ -77,7 +83,7 @@ def aligned(value: float | None) -> str:
 def leaderboard(
     ranked: Sequence[Evaluation], baselines: Mapping[str, Evaluation], top: int | None = None
 ) -> tuple[Row, ...]:
-    """The first `top` rows of a ranking, and every baseline below them, so that the comparison is always on the page.
+    """The first `top` rows of a ranking, and below them the best and every baseline: the comparison is always there.
 
     Args:
         ranked: evaluations, best first, failures last.
@@ -85,8 +91,13 @@ def leaderboard(
         top: how many rows besides the baselines; None for all.
     """
     keys = {evaluation.number: key for key, evaluation in baselines.items()}
-    rows = [_row(place, evaluation, keys.get(evaluation.number, "")) for place, evaluation in enumerate(ranked, 1)]
-    return tuple(row for place, row in enumerate(rows, 1) if top is None or place <= top or row.baseline)
+    chosen = best(ranked)
+    rows = [
+        _row(place, evaluation, keys.get(evaluation.number, ""), evaluation is chosen)
+        for place, evaluation in enumerate(ranked, 1)
+    ]
+    shown = (row for place, row in enumerate(rows, 1) if top is None or place <= top or row.baseline or row.chosen)
+    return tuple(shown)
 
 
 def rows_of(study: Study, top: int | None = 15) -> tuple[Row, ...]:
@@ -102,16 +113,17 @@ def baselines_of(study: Study) -> dict[str, Evaluation]:
 def cells(row: Row) -> tuple[str, ...]:
     """A row as text, in the order of `HEADINGS`."""
     error = row.failure if row.error is None else four(row.error)
-    place = "-" if row.rank is None else str(row.rank)
+    place = "-" if row.rank is None else f"{CHOSEN if row.chosen else ''}{row.rank}"
     return (place, str(row.number), error, row.name, str(row.weights), str(row.parameters), f"{row.seconds:.0f}")
 
 
-def _row(place: int, evaluation: Evaluation, baseline: str) -> Row:
+def _row(place: int, evaluation: Evaluation, baseline: str, chosen: bool) -> Row:
     """The row of one evaluation."""
     failure = evaluation.failure
     validation = evaluation.validation
     return Row(
         rank=place if validation is not None else None,
+        chosen=chosen,
         number=evaluation.number,
         candidate=evaluation.candidate,
         claim=evaluation.claim,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from archsearch.candidate.outcome import Evaluation
+from archsearch.candidate.ranking import best as best_of
 from archsearch.report.drawing import (
     BASELINE_STYLES,
     COLOURS,
@@ -104,9 +105,10 @@ def _marks(
     for e in (e for e in scored if e.number in special):
         style = dots(BASELINE_STYLES[special[e.number]]["color"], 5.5, "D", zorder=5)
         axes.plot([place[e.number]], [e.error], label=BASELINES[special[e.number]], **style)
-    best = min(scored, key=lambda e: e.error)
+    chosen = best_of(scored)
+    assert chosen is not None
     ring = dots(COLOURS["best"], 10, markerfacecolor="none", markeredgewidth=1.8, zorder=6)
-    axes.plot([place[best.number]], [best.error], **ring)
+    axes.plot([place[chosen.number]], [chosen.error], **ring)
 
 
 def _error_axis(grid: Iterable[Axes], errors: list[float]) -> None:

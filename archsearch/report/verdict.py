@@ -11,6 +11,7 @@ from archsearch.candidate.outcome import Evaluation
 from archsearch.problem.problem import Part, Problem
 from archsearch.problem.trajectories import Floats
 from archsearch.report.leaderboard import BASELINES, baselines_of, four
+from archsearch.report.references import about_references
 
 if TYPE_CHECKING:
     from archsearch.study.store import Study
@@ -69,7 +70,7 @@ class Verdict:
 
 def judge(study: Study, problem: Problem) -> Verdict:
     """The verdict over a run."""
-    best = next((evaluation for evaluation in study.ranked() if evaluation.validation is not None), None)
+    best = study.best()
     if best is None:
         headline = f"Nothing fits: none of the {len(study.evaluations())} candidates could be scored."
         return Verdict("nothing", headline, ("What went wrong with each is listed below.",), ())
@@ -78,8 +79,10 @@ def judge(study: Study, problem: Problem) -> Verdict:
     answer = _answer(best, kind, comparisons)
     sentences = (
         _numbers(best, comparisons),
+        *_choice(study, best),
         *_spread(problem, comparisons),
         *_sanity(study, best),
+        *about_references(best),
         *_reservations(study, problem, best),
     )
     return Verdict(answer, _headline(answer, kind, comparisons), sentences, comparisons)
@@ -153,6 +156,18 @@ def _answer(best: Evaluation, kind: str, comparisons: tuple[Comparison, ...]) ->
     if any(item.interval is not None and item.interval[0] <= 0 for item in rivals):
         return "undecided"
     return "yes"
+
+
+def _choice(study: Study, best: Evaluation) -> tuple[str, ...]:
+    """Why the best is not the one with the smallest error, where it is not."""
+    first = study.ranked()[0]
+    if first.number == best.number or first.validation is None:
+        return ()
+    error = f"{four(first.error)} ± {four(first.validation.std_error)}"
+    return (
+        f"Number {first.number} has the smallest error, {error}; number {best.number} is the simplest model that the "
+        "held-out data cannot tell from it (within one standard error).",
+    )
 
 
 def _headline(answer: Answer, kind: str, comparisons: tuple[Comparison, ...]) -> str:

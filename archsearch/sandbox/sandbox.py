@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
-import subprocess
-import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
-from archsearch.errors import MachineError
 from archsearch.sandbox.confinement import LOG_FILE
+from archsearch.sandbox.process import ZygoteProcess
 from archsearch.settings import Limits
-
-ENTRY = "import sys; sys.argv[0] = 'archsearch-zygote'; from archsearch.sandbox.zygote import main; main()"
 
 
 @dataclass(frozen=True)
@@ -40,8 +36,14 @@ class Report:
     log: str
 
 
+class ClosedError(Exception):
+    """A folder was asked for in a sandbox that is closed."""
+
+
 class Sandbox:
     """A zygote and the folders of its jobs; one job at a time, so use one sandbox per worker.
+
+    `close` may be called from another thread, whatever this one is doing.
 
     Args:
         limits: what each job may use.
@@ -49,8 +51,10 @@ class Sandbox:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._zygote: subprocess.Popen[bytes] | None = None
-        self._place = Path(tempfile.mkdtemp(prefix="archsearch-"))
+        self._lock = threading.Lock()  # held while the three below are looked at and changed, never while waiting
+        self._closed = False
+        self._place: Path | None = None
+        self._zygote: ZygoteProcess | None = None
 
     def __enter__(self) -> Sandbox:
         return self
@@ -59,13 +63,23 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """End the zygote with whatever it runs, and remove the folders."""
-        if self._zygote is not None:
-            self._end()
-        shutil.rmtree(self._place, ignore_errors=True)
+        """End the zygote with whatever it runs, for good, and remove the folders."""
+        with self._lock:
+            self._closed = True
+            zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            zygote.end()
+        if self._place is not None:
+            shutil.rmtree(self._place, ignore_errors=True)
 
     def folder(self) -> Path:
-        """A new empty folder for one job."""
+        """A new empty folder for one job.
+
+        Raises:
+            ClosedError: the sandbox is closed.
+        """
+        if self._current() is None:
+            raise ClosedError("expected an open sandbox, found one that is closed")
         return Path(tempfile.mkdtemp(dir=self._place))
 
     def run(self, entry: str, folder: Path) -> Report:
@@ -74,66 +88,44 @@ class Sandbox:
         Args:
             entry: `module:function`; the function takes the job's folder, which is then its working directory.
             folder: where its files lie, from `folder()`.
+
+        Raises:
+            MachineError: no job can be run on this machine.
         """
+        job = {"entry": entry, "folder": str(folder), "limits": self._limits.model_dump()}
+        report = None
         for _ in range(2):  # a zygote that died between two jobs is replaced once
-            report = self._ask({"entry": entry, "folder": str(folder), "limits": self._limits.model_dump()})
-            if report is not None:
+            zygote = self._current()
+            report = None if zygote is None else zygote.ask(job)
+            if report is not None or zygote is None:
                 break
+            self._discard(zygote)
         log = _read_log(folder / LOG_FILE, self._limits.log_kb)
         if report is None:
             return Report(None, None, 0.0, 0.0, log)
         return Report(report["exit"], report["killed"], report["wall_seconds"], report["cpu_seconds"], log)
 
-    def _ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
-        zygote = self._zygote or self._start()
-        assert zygote.stdin is not None
-        assert zygote.stdout is not None
-        try:
-            zygote.stdin.write(json.dumps(job).encode() + b"\n")
-            zygote.stdin.flush()
-            line = zygote.stdout.readline()
-        except BrokenPipeError:
-            line = b""
-        if not line:
-            self._end()
-            return None
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+    def _current(self) -> ZygoteProcess | None:
+        """The zygote, started if there is none; None if the sandbox is closed.
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        """Start the zygote in an empty environment, isolated from the user's packages and working directory."""
-        zygote = subprocess.Popen(
-            [sys.executable, "-I", "-c", ENTRY],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={},
-            cwd="/",
-            start_new_session=True,
-        )
-        assert zygote.stdout is not None
-        if not zygote.stdout.readline():
-            zygote.wait()
-            raise MachineError(
-                "the process that runs candidates does not start", "see the lines above; then try `archsearch doctor`"
-            )
-        self._zygote = zygote
-        return zygote
+        The folder is made just before the zygote that will remove it, so that it outlives no search that is killed.
+        """
+        with self._lock:
+            if self._closed:
+                return None
+            if self._place is None:
+                self._place = Path(tempfile.mkdtemp(prefix="archsearch-"))
+            if self._zygote is None:
+                self._zygote = ZygoteProcess(self._place)
+            return self._zygote
 
-    def _end(self) -> None:
-        """Close the zygote's input, which makes it kill its job and exit; then make sure of it."""
-        zygote, self._zygote = self._zygote, None
-        assert zygote is not None
-        for pipe in (zygote.stdin, zygote.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue  # it is gone already
-        try:
-            zygote.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            zygote.kill()
-            zygote.wait()
+    def _discard(self, zygote: ZygoteProcess) -> None:
+        """End a zygote that died; nothing if another thread does so already."""
+        with self._lock:
+            mine = self._zygote is zygote
+            self._zygote = None if mine else self._zygote
+        if mine:
+            zygote.end()
 
 
 def read_capped(path: Path, most_bytes: int) -> bytes | None:

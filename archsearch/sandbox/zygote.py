@@ -2,7 +2,7 @@
 
 It runs in an empty environment and knows nothing of the user. It reads one job per line on standard input and answers
 with one report per line on standard output. When its standard input ends, because the search ended or was killed, it
-kills the job at hand and exits, so that nothing is ever left running.
+kills the job at hand, removes the folder that its command line names and exits, so that nothing is left behind.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import time
@@ -28,13 +29,22 @@ CRASHED = 70
 
 
 def main() -> None:
-    """Serve jobs until standard input ends."""
+    """Serve jobs until standard input ends, then remove the folder that the command line names."""
     os.environ.clear()
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     _preload()
-    _say({"ready": True})
-    while line := sys.stdin.buffer.raw.readline():  # type: ignore[union-attr]  # unbuffered: `select` must see the rest
-        _say(_serve(json.loads(line)))
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for the answer
+        _serve_all()
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+
+
+def _serve_all() -> None:
+    """Answer one line after the other."""
+    report: dict[str, Any] | None = {"ready": True}
+    while report is not None:
+        _say(report)
+        line = sys.stdin.buffer.raw.readline()  # type: ignore[union-attr]  # unbuffered: `select` must see the rest
+        report = _serve(json.loads(line)) if line else None
 
 
 def _preload() -> None:
@@ -48,12 +58,11 @@ def _preload() -> None:
 
 
 def _say(report: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(report) + "\n")
-    sys.stdout.flush()
+    os.write(1, json.dumps(report).encode() + b"\n")  # unbuffered: nothing is left to be written at the end
 
 
-def _serve(job: dict[str, Any]) -> dict[str, Any]:
-    """Fork, confine, run one job; watch it until it ends or must be ended."""
+def _serve(job: dict[str, Any]) -> dict[str, Any] | None:
+    """Fork, confine, run one job; watch it until it ends or must be ended; None if nobody waits for it any more."""
     limits = Limits.model_validate(job["limits"])
     started = time.monotonic()
     pid = os.fork()
@@ -71,7 +80,8 @@ def _serve(job: dict[str, Any]) -> dict[str, Any]:
             _kill(pid)
         if _abandoned():
             _kill(pid)
-            os._exit(0)
+            os.waitpid(pid, 0)
+            return None
 
 
 def _reason_to_kill(pid: int, base: int, limits: Limits, seconds: float) -> str | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ import numpy.typing as npt
 from archsearch.candidate.candidate import Candidate, content_id
 from archsearch.candidate.outcome import Evaluation, Score
 from archsearch.errors import RunError
+from archsearch.problem.npz import NpzError, read_npz
 from archsearch.study.files import write_file
 from archsearch.study.record import Record, read_record
 
@@ -27,8 +26,6 @@ WEIGHTS = "weights.safetensors"
 PREDICTIONS = "predictions.npz"
 LOG = "fit.log"
 TEST_SCORE = "test.json"
-
-_DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 Arrays = dict[str, npt.NDArray[np.float64]]
 
@@ -98,12 +95,10 @@ def read_predictions(folder: Path) -> Arrays:
     Raises:
         RunError: the file is missing or damaged.
     """
-    data = read_bytes(folder, PREDICTIONS)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except _DAMAGE as error:
-        raise RunError(f"{folder / PREDICTIONS}: damaged ({error}).", again(folder)) from None
+        return read_npz(read_bytes(folder, PREDICTIONS))
+    except NpzError as error:
+        raise RunError(f"{folder / PREDICTIONS}: damaged: expected arrays, {error}.", again(folder)) from None
 
 
 def write_test_score(folder: Path, score: Score) -> None:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from archsearch.candidate.outcome import Evaluation
-from archsearch.candidate.ranking import rank
-from archsearch.errors import NothingFound, RequestError, RunError
+from archsearch.candidate.ranking import best
+from archsearch.errors import NothingFoundError, RequestError, RunError
 from archsearch.study.files import RUN
 
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # without those that look like others
@@ -49,7 +49,8 @@ def find_run(request: str, runs_dir: Path) -> Path:
     if "/" in request or Path(request).is_dir():
         return _run_folder(Path(request))
     matching = [name for name in by_id if request and name.startswith(request)]
-    return by_id[_only(request, matching, by_id, f"run in {runs_dir}", "`archsearch list` shows the runs.")]
+    known = [*by_id, "last"] if by_id else []
+    return by_id[_only(request, matching, known, f"run in {runs_dir}", "`archsearch list` shows the runs.")]
 
 
 def find_candidate(request: str | None, evaluations: Sequence[Evaluation], run: str) -> Evaluation:
@@ -57,7 +58,7 @@ def find_candidate(request: str | None, evaluations: Sequence[Evaluation], run: 
 
     Raises:
         RequestError: no candidate, or more than one, is meant.
-        NothingFound: the best is asked for, and there is none.
+        NothingFoundError: the best is asked for, and there is none.
     """
     if request is None:
         return _best(evaluations, run)
@@ -72,11 +73,11 @@ def find_candidate(request: str | None, evaluations: Sequence[Evaluation], run: 
 
 
 def _best(evaluations: Sequence[Evaluation], run: str) -> Evaluation:
-    ok = [evaluation for evaluation in rank(evaluations) if evaluation.status == "ok"]
-    if ok:
-        return ok[0]
+    found = best(evaluations)
+    if found is not None:
+        return found
     tried = f"all {len(evaluations)} that were tried failed" if evaluations else "none was evaluated yet"
-    raise NothingFound(f"{run}: has no candidate that fits: {tried}.", f"`archsearch show {run}` says why.")
+    raise NothingFoundError(f"{run}: has no candidate that fits: {tried}.", f"`archsearch show {run}` says why.")
 
 
 def _last(runs: Sequence[Path], runs_dir: Path) -> Path:

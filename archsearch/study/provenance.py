@@ -16,7 +16,6 @@ PACKAGES = (
     "scipy",
     "pydantic",
     "safetensors",
-    "sympy",
     "pint",
 )
 

@@ -7,11 +7,11 @@ import re
 import tomllib
 from pathlib import Path
 
+from archsearch.bundled import SPACE_FILE
 from archsearch.errors import RunError
 from archsearch.problem.problem import Problem
 from archsearch.study.files import write_file
 
-SPACE_FILE = "space.toml"
 _DATA_KEY = re.compile(r"""^(?P<key>\s*file\s*=\s*)(?P<value>"[^"\n]*"|'[^'\n]*')""", re.MULTILINE)
 
 

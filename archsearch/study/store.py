@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from archsearch.bundled import SPACE_FILE
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.genes import choices
 from archsearch.candidate.outcome import Evaluation, Score
-from archsearch.candidate.ranking import rank
-from archsearch.errors import RequestError, RunError
+from archsearch.candidate.ranking import best, rank
+from archsearch.errors import DataError, RequestError, RunError, SpaceError
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
 from archsearch.settings import RunSettings
@@ -94,9 +95,13 @@ class Study:
         """Load the problem from the run's own copy of space and data.
 
         Raises:
-            RunError: the copy was changed.
+            RunError: the copy was changed, or is damaged.
         """
-        problem = load_problem(str(self.folder / SPACE))
+        try:
+            problem = load_problem(str(self.folder / SPACE / SPACE_FILE))
+        except (RequestError, SpaceError, DataError) as error:
+            message = f"{self.folder / SPACE}: the run's copy of space and data is damaged. {error.message}"
+            raise RunError(message, _RESTORE) from error
         if problem.fingerprint != self.record.problem.fingerprint:
             message = f"{self.folder / SPACE}: expected the space and data that the run began with, found others."
             raise RunError(message, "Undo the change; to search with other data, start a new run.")
@@ -111,8 +116,12 @@ class Study:
         return list(self._evaluations().values())
 
     def ranked(self) -> list[Evaluation]:
-        """All evaluations, best first, failures last."""
+        """All evaluations, smallest error first, failures last."""
         return rank(self.evaluations())
+
+    def best(self) -> Evaluation | None:
+        """The model to believe in: the simplest within one standard error of the smallest error; None if none fits."""
+        return best(self.evaluations())
 
     def baselines(self) -> dict[Baseline, Evaluation]:
         """The evaluations of the baselines, as far as they exist."""

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 import torch
 
 from archsearch.training.batches import Batch
-from archsearch.training.gauss_newton import descend
+from archsearch.training.gauss_newton import FIRST_DAMPING, descend
 from archsearch.training.least_squares import LeastSquares
 from archsearch.training.losses import Loss, prior_of
 from archsearch.training.stages import Stage
 
-ROUNDS = 8
-STEPS = 15
+ROUNDS = 6
+STEPS = 12
 """Iterations of least squares between two updates."""
 SETTLED = 0.05
 """Relative change of noise and precision below which they have settled."""
+CLEAN = 1e-6
+"""Variance of the noise, in variances of the data, below which the priors no longer matter."""
 NOISE = (1e-8, 1.0)
 PRECISION = (1e-3, 1e3)
 
@@ -38,7 +40,7 @@ class Hyper:
         return all(abs(new - old) <= SETTLED * old for new, old in pairs)
 
 
-def maximise_evidence(loss: Loss) -> list[Stage]:
+def maximise_evidence(loss: Loss) -> Stage:
     """Fit whole trajectories, noise and prior of the weights in turns, in place.
 
     Begins from much noise, so that of several solutions the one nearest to the physics is found.
@@ -48,21 +50,21 @@ def maximise_evidence(loss: Loss) -> list[Stage]:
         in Foresee & Hagan (1997), with the precision of physical parameters kept and initial states integrated out.
     """
     batch = Batch.whole(loss)
-    now, steps = Hyper(float(loss.noise), loss.settings.weight_decay), 0
+    now, steps, damping = Hyper(float(loss.noise), loss.settings.weight_decay), 0, FIRST_DAMPING
     for _ in range(ROUNDS):
-        reached = descend(loss, batch, STEPS)
-        steps += reached.steps
+        reached = descend(loss, batch, STEPS, damping)
+        steps, damping = steps + reached.steps, reached.damping
         new = _updated(loss, batch, now)
         if new is None:
             break
         _set(loss, new)
-        settled = new.settled(now)
+        settled = new.settled(now) or new.noise < CLEAN
         now = new
         if settled:
             break
-    reached = descend(loss, batch, loss.settings.least_squares_steps)
+    reached = descend(loss, batch, loss.settings.least_squares_steps, damping)
     said = f"noise {now.noise**0.5:.2g}, precision of weights {now.precision:.2g}; {reached.reason}"
-    return [Stage("evidence", steps + reached.steps, reached.loss, said)]
+    return Stage("evidence", steps + reached.steps, reached.loss, said)
 
 
 def _set(loss: Loss, hyper: Hyper) -> None:

@@ -30,7 +30,8 @@ SEGMENTS = (1, 5)
 MOST_SUBSTEPS = 64
 GRID_SHARE = 0.01
 """A training grid is fine enough if its error is below this share of the misfit, else a net learns to mend it."""
-GRID_FLOOR = 1e-10
+GRID_FLOOR = 1e-9
+"""Nothing is measured more accurately than this, in variances of the data."""
 
 
 QUIET = 1e-3
@@ -113,7 +114,23 @@ def _least_squares(loss: Loss) -> list[Stage]:
             stages.append(stage(f"segments of {length}", reached))
             points.append(squares.here())
     squares.go(min(reversed(points), key=lambda point: _cost(squares, point)))
-    return [*stages, *maximise_evidence(loss)]
+    stages.append(stage("whole trajectories", descend(loss, whole, loss.settings.segment_steps)))
+    _refine(loss)
+    return [*stages, maximise_evidence(loss)]
+
+
+def _refine(loss: Loss) -> bool:
+    """Halve the steps of the training grid until its error is a small part of the misfit; whether any were halved."""
+    exact, before = _accurate(loss), loss.settings.substeps
+    allowed = max(GRID_SHARE * loss.error(exact, loss.samples.valid), GRID_FLOOR)
+    while loss.settings.substeps < MOST_SUBSTEPS and not _grid_error(loss, exact) <= allowed:
+        loss.settings = loss.settings.model_copy(update={"substeps": 2 * loss.settings.substeps})
+    return loss.settings.substeps > before
+
+
+def _grid_error(loss: Loss, exact: Tensor) -> float:
+    """Mean square difference between the training grid and an accurate rollout, in variances of the data."""
+    return float(((exact - _rolled(loss)) / loss.scale)[loss.samples.valid].square().mean())
 
 
 def _quiet(loss: Loss, squares: LeastSquares) -> Point:
@@ -150,20 +167,12 @@ def _weaken_prior(loss: Loss) -> list[Stage]:
 
 def _checked(loss: Loss, stages: list[Stage]) -> Fit:
     """Compare with an accurate rollout; where the training grid was too coarse, refine it and polish once more."""
-    while True:
-        error = _error(loss)
-        exact = _accurate(loss)
-        true_error = loss.error(exact, loss.samples.valid)
-        between = float(((exact - _rolled(loss)) / loss.scale)[loss.samples.valid].square().mean())
-        fine = between <= max(GRID_SHARE * true_error, GRID_FLOOR)
-        if fine or not math.isfinite(error) or loss.settings.substeps >= MOST_SUBSTEPS:
-            break
-        loss.settings = loss.settings.model_copy(update={"substeps": 2 * loss.settings.substeps})
-        polished = descend(loss, Batch.whole(loss), loss.settings.least_squares_steps)
-        stages += [stage(f"{loss.settings.substeps} substeps", polished), *maximise_evidence(loss)]
+    while math.isfinite(_error(loss)) and _refine(loss):
+        stages.append(replace(maximise_evidence(loss), name=f"{loss.settings.substeps} substeps"))
+    error = loss.error(_accurate(loss), loss.samples.valid)
     with torch.no_grad():
         initial = loss.coordinates.natural(loss.initial.value())
-    return Fit(loss, initial, true_error, tuple(stages), "ok" if math.isfinite(true_error) else "diverged")
+    return Fit(loss, initial, error, tuple(stages), "ok" if math.isfinite(error) else "diverged")
 
 
 def _error(loss: Loss) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor
 from archsearch.hybrid import HybridModel
 from archsearch.settings import FitSettings
 from archsearch.training.initial import InitialStates
-from archsearch.training.integrate import Coordinates, Field, one_interval, rollout
+from archsearch.training.integrate import Coordinates, Field, one_interval, solver_rollout
 from archsearch.training.regularizers import ROWS
 from archsearch.training.smoothing import Smoothed
 from archsearch.training.task import Samples
@@ -70,7 +70,7 @@ class Loss:
     def rollout(self) -> Tensor:
         """Loss of full rollouts from the estimated initial states: scalar."""
         with self.model.prepared():
-            z = rollout(
+            z = solver_rollout(
                 self.coordinates.field(self.model),
                 self.initial.value(),
                 self.samples.times,

@@ -99,6 +99,16 @@ def test_score_of_the_validation_part_is_the_one_that_ranked(runs: Path) -> None
     assert "nrmse" in ask("score", "last", "0", "--on", "train").out
 
 
+def test_score_of_the_test_part_is_computed_once(runs: Path) -> None:
+    first = only_json("score", "last", "0")
+    assert first.keys() >= SCORE
+    assert first != only_json("score", "last", "0", "--on", "validation")
+    for weights in (runs / "first-run" / "candidates").glob("0000-*/weights.safetensors"):
+        weights.unlink()
+    assert only_json("score", "last", "0") == first
+    assert "on the test data" in ask("score", "last", "0").out
+
+
 def test_list_as_json_and_for_people(runs: Path) -> None:
     (entry,) = only_json("list")["runs"]
     assert (entry["run"], entry["space"], entry["evaluated"]) == ("first-run", "hare_lynx", TRIALS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from archsearch import evaluation as room
 from archsearch.candidate.baselines import physics_as_given
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.render import render
+from archsearch.errors import NothingFoundError, RequestError
 from archsearch.evaluation import Evaluator, Outcome, no_change
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
@@ -65,6 +68,24 @@ def test_an_evaluation_can_be_computed_again_from_what_it_leaves(
     np.testing.assert_array_equal(again["states"], honest.predictions["validation.states"])
 
 
+def test_a_part_is_scored_from_what_a_fit_left(evaluator: Evaluator, physics: str, honest: Outcome) -> None:
+    assert evaluator.score(physics, honest.weights, "validation") == honest.evaluation.validation
+    assert evaluator.score(physics, honest.weights, "train") == honest.evaluation.train
+    test = evaluator.score(physics, honest.weights, "test")
+    assert np.isfinite(test.nrmse)
+    assert test not in (honest.evaluation.validation, honest.evaluation.train)
+
+
+def test_what_cannot_be_scored_is_told(problem: Problem, evaluator: Evaluator, physics: str, honest: Outcome) -> None:
+    with pytest.raises(NothingFoundError, match="There is no prediction there"):
+        evaluator.score(physics, b"no weights", "test")
+    with (
+        closing(Evaluator(replace(problem, test=None), SETTINGS)) as untested,
+        pytest.raises(RequestError, match="seals no test data"),
+    ):
+        untested.score(physics, honest.weights, "test")
+
+
 def test_the_physics_of_hares_and_lynx_beats_no_change_and_means_something(problem: Problem, honest: Outcome) -> None:
     assert honest.evaluation.error < 0.5 * no_change(problem)
     assert honest.evaluation.parameters["growth_rate"].identified
@@ -83,6 +104,23 @@ def test_same_candidate_same_outcome_in_other_processes(problem: Problem, physic
     fresh.close()
     assert again.weights == honest.weights
     assert again.evaluation.model_copy(update={"seconds": 0.0}) == honest.evaluation.model_copy(update={"seconds": 0.0})
+
+
+def test_a_reference_is_recorded_and_changes_nothing_of_the_fit(
+    problem: Problem, physics: str, honest: Outcome
+) -> None:
+    parameters = [item.model_copy(update={"reference": 0.1}) for item in problem.space.parameters]
+    space = problem.space.model_copy(update={"parameters": tuple(parameters)})
+    genome = physics_as_given(space)
+    assert genome is not None
+    assert render(genome, space) == physics
+    with closing(Evaluator(replace(problem, space=space), SETTINGS)) as evaluator:
+        again = evaluator.evaluate(Candidate(physics, "grammar"), 0)
+    assert again.weights == honest.weights
+    fitted = again.evaluation.parameters["growth_rate"]
+    assert fitted.reference == 0.1
+    assert fitted.deviation == pytest.approx(fitted.value / 0.1 - 1)
+    assert honest.evaluation.parameters["growth_rate"].deviation is None
 
 
 def test_what_the_check_finds_is_told_and_nothing_is_run(evaluator: Evaluator) -> None:
@@ -170,7 +208,8 @@ print('FILES', sorted(os.listdir('.')))
     outcome = evaluator.evaluate(Candidate(physics + spy, "llm"), 9)
     assert outcome.evaluation.status == "ok"
     seen = [line.removeprefix("SEEN ").replace("nan", "null") for line in outcome.log.splitlines() if "SEEN" in line]
-    numbers = {round(x, 6) for line in seen for x in json.loads(line.lower().replace("true", "1").replace("false", "0")) if x}
+    lists = [json.loads(line.lower().replace("true", "1").replace("false", "0")) for line in seen]
+    numbers = {round(x, 6) for found in lists for x in found if x}
     assert problem.test is not None
     train = problem.train.trajectories.states
     assert {round(float(x), 6) for x in train.reshape(-1)} <= numbers

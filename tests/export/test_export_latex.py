@@ -38,6 +38,16 @@ def test_each_state_has_its_equation_and_each_parameter_its_row(text: str) -> No
     assert r"$1.5$ & $\text{--}$ & $1$ & $[-\infty, 2]$ & no" in text
 
 
+def test_a_reference_stands_beside_the_value_with_its_deviation(text: str) -> None:
+    assert "reference" not in text
+    source = HEADER + SOURCES["physics"]
+    compared = RATE.model_copy(update={"reference": 2e-7})
+    text = latex_file(small_problem(), record(source, {"rate": compared, "yield_": VAGUE}), source)
+    assert "identified & reference & off by & meaning" in text
+    assert r"$\checkmark$ & $2 \cdot 10^{-7}$ & $5$\,\% & growth rate" in text
+    assert r"no & -- & -- &" in text
+
+
 def test_the_size_and_inputs_of_a_net_are_told(text: str) -> None:
     assert r"\mathrm{NN}_{\mathrm{my\_net}}$ is a net of $8 \times 8$ units (100 weights) that sees X, S" in text
 

@@ -153,7 +153,6 @@ def test_vmap_of_jacrev_equals_finite_differences():
         torch.testing.assert_close(jacobian[..., column], slope, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch warns of itself
 def test_parameter_jacobians_equal_directional_derivatives():
     made = model()
     t, x, u = points()

@@ -107,7 +107,6 @@ def test_a_net_that_rises_from_its_zero_does_so_above_it(seed, size, sign, bound
     assert not bounded or (values <= 2.0).all()
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch warns of itself
 def test_nets_are_smooth_so_second_derivatives_exist():
     made = wild(Net(("s", "q"), "add", (8,), ("s",)), 0, 1.0)
     curvature = torch.func.hessian(lambda state: made.derivative(0.0, state)[0])(torch.ones(2, dtype=torch.float64))

@@ -79,6 +79,8 @@ SPACE_CASES = {
     "parameter bounds turned": ("low = 0.0\nhigh = 2.0", "low = 2.0\nhigh = 0.0", ["growth_rate.low", "low < high"]),
     "start on a bound": ("value = 0.5", "value = 2.0", ["growth_rate.value", "strictly between 0 and 2", "found 2"]),
     "parameter not finite": ("value = 0.5", "value = nan", ["growth_rate.value", "finite", "nan"]),
+    "reference not finite": ("high = 2.0", "high = 2.0\nreference = inf", ["growth_rate.reference", "if there is none"]),
+    "reference as a text": ("high = 2.0", 'high = 2.0\nreference = "1"', ["growth_rate.reference", "a number", "'1'"]),
     "bound not finite": ("high = 2.0", "high = inf", ["growth_rate.high", "leave it out"]),
     "column used twice": ('unit = "hare"\n', 'unit = "hare"\ncolumn = "lynx"\n', ["states.lynx.column", "'lynx'"]),
     "no data": ('file = "data.csv"\n', "", ["data", "file = ", "simulator", "neither"]),

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from report_runs import RATE
 
 from archsearch.problem.problem import Problem
 from archsearch.report.equations import mathml
@@ -102,6 +103,18 @@ def test_equations_are_mathml_with_what_changed(html: str) -> None:
 
 def test_a_parameter_that_is_not_identified_is_marked(page: Page) -> None:
     assert re.search(r"growth_rate .*0\.4321 ± 0\.012 1/year .* no 0\.5", page.text)
+
+
+def test_a_reference_stands_beside_the_value_and_in_the_verdict(
+    study: Study, problem: Problem, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "reference" not in page.text
+    rate = RATE.model_copy(update={"reference": 0.43, "identified": True})
+    changed = [item.model_copy(update={"parameters": {"growth_rate": rate}}) for item in study.evaluations()]
+    monkeypatch.setattr(Study, "evaluations", lambda self: changed)
+    text = Page(report_html(study, problem)).text.replace("\u00a0", " ")
+    assert re.search(r"identified reference off by start .* yes 0\.43 0\.49 % 0\.5", text)
+    assert "recovered: growth_rate 0.4321 1/year, reference 0.43 1/year, off by 0.49 %." in text
 
 
 def test_the_page_follows_the_theme_and_the_width(html: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether a job behaved is judged from outside: a file that is missing, a process that is gone; never by what it says."""
+"""Whether a job behaved is judged from outside: a missing file, a process that is gone; never by what it says."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from archsearch.sandbox.sandbox import Report, Sandbox, printable, read_capped
+from archsearch.sandbox.sandbox import ClosedError, Report, Sandbox, printable, read_capped
 from archsearch.settings import Limits
 
 LIMITS = Limits(wall_seconds=2.0, memory_mb=512, file_mb=1, log_kb=4)
@@ -36,13 +37,16 @@ def alive(pid: int) -> bool:
     return status.exists() and "State:\tZ" not in status.read_text()
 
 
-def gone(pid: int, within: float = 3.0) -> bool:
+def until(holds: Callable[[], bool], within: float) -> bool:
+    """Wait until something holds; whether it does."""
     end = time.monotonic() + within
-    while time.monotonic() < end:
-        if not alive(pid):
-            return True
-        time.sleep(0.05)
-    return False
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return holds()
+
+
+def gone(pid: int, within: float = 3.0) -> bool:
+    return until(lambda: not alive(pid), within)
 
 
 def test_a_job_runs_in_its_folder_and_its_files_come_back(sandbox: Sandbox) -> None:
@@ -107,6 +111,7 @@ def test_shared_memory_is_watched(sandbox: Sandbox) -> None:
     )
     folder, report = run(sandbox, source + "\nimport time; time.sleep(5)")
     assert report.killed == "memory"
+    assert not (folder / "survived").exists()
 
 
 def test_files_and_output_are_limited(sandbox: Sandbox) -> None:
@@ -161,6 +166,7 @@ def test_patching_a_library_does_not_reach_the_next_job(sandbox: Sandbox) -> Non
     run(sandbox, "import torch; torch.ones = None")
     folder, report = run(sandbox, "import torch; torch.ones(1); open('ok', 'w')")
     assert report.exit == 0
+    assert (folder / "ok").exists()
 
 
 def test_a_zygote_that_was_killed_is_replaced(sandbox: Sandbox) -> None:
@@ -168,32 +174,74 @@ def test_a_zygote_that_was_killed_is_replaced(sandbox: Sandbox) -> None:
     zygote = sandbox._zygote
     assert zygote is not None
     os.kill(zygote.pid, signal.SIGKILL)
-    zygote.wait()
+    assert gone(zygote.pid)
     _, report = run(sandbox, "pass")
     assert report.exit == 0
 
 
-def test_nothing_is_left_running_when_the_search_is_killed(tmp_path: Path) -> None:
+def test_a_search_that_is_killed_leaves_nothing_running_and_no_folder(tmp_path: Path) -> None:
     """The broker of another process is killed with SIGKILL while a job runs."""
     source = f"""
-import time
-from pathlib import Path
+import os, time
+with open({str(tmp_path / "pids")!r}, 'w') as file:
+    file.write(f'{{os.getpid()}} {{os.getppid()}} {{os.getcwd()}}')
+time.sleep(60)
+"""
+    broker = subprocess.Popen([sys.executable, "-c", BROKER, source])
+    pids = tmp_path / "pids"
+    until(lambda: pids.exists() and len(pids.read_text().split()) == 3, 60)
+    broker.kill()
+    broker.wait()
+    job, zygote, folder = pids.read_text().split()
+    assert gone(int(job))
+    assert gone(int(zygote))
+    assert Path(folder).parent.name.startswith("archsearch-")
+    assert not Path(folder).parent.exists()
+
+
+BROKER = """
+import sys
 from archsearch.sandbox.sandbox import Sandbox
 from archsearch.settings import Limits
 sandbox = Sandbox(Limits(wall_seconds=60))
 folder = sandbox.folder()
-(folder / '__main__.py').write_text(
-    "import os, time; open({str(tmp_path / "pids")!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}'); time.sleep(60)")
+(folder / '__main__.py').write_text(sys.argv[1])
 sandbox.run('runpy:run_path', folder)
 """
-    broker = subprocess.Popen([sys.executable, "-c", source])
-    pids = tmp_path / "pids"
-    end = time.monotonic() + 60
-    while not (pids.exists() and pids.read_text()) and time.monotonic() < end:
-        time.sleep(0.05)
+
+
+def test_a_search_that_is_killed_before_its_first_job_leaves_no_folder(tmp_path: Path) -> None:
+    source = BROKER.replace("folder = sandbox.folder()", "print(sandbox.folder(), flush=True); sys.stdin.read()")
+    broker = subprocess.Popen([sys.executable, "-c", source, ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert broker.stdin is not None
+    assert broker.stdout is not None
+    folder = Path(broker.stdout.readline().decode().strip())
+    assert folder.is_dir()
     broker.kill()
-    broker.wait()
-    assert all(gone(int(pid)) for pid in pids.read_text().split())
+    broker.communicate()
+    assert until(lambda: not folder.parent.exists(), 20)
+
+
+@pytest.mark.parametrize("moment", ["at work", "starting"])
+def test_closing_from_another_thread_ends_a_job_for_good(moment: str) -> None:
+    sandbox = Sandbox(Limits(wall_seconds=60))
+    folder = sandbox.folder()
+    (folder / "__main__.py").write_text(
+        "import os, time\nwith open('pid', 'w') as file: file.write(str(os.getpid()))\ntime.sleep(60)"
+    )
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(sandbox.run, "runpy:run_path", folder)
+        if moment == "at work":
+            until(lambda: (folder / "pid").exists() and (folder / "pid").read_text() != "", 60)
+        pid = int((folder / "pid").read_text()) if moment == "at work" else None
+        sandbox.close()
+        assert waiting.result(10).exit is None
+    assert pid is None or gone(pid)
+    assert not folder.parent.exists()
+    assert sandbox.run("builtins:len", folder).exit is None
+    with pytest.raises(ClosedError):
+        sandbox.folder()
+    assert sandbox._zygote is None, "nothing is started after the end"
 
 
 def test_a_result_is_read_only_if_it_is_a_small_regular_file(tmp_path: Path) -> None:

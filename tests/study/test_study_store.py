@@ -13,7 +13,7 @@ from search_fakes import SPACE, failed, fitted, write_space
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Score
-from archsearch.errors import NothingFound, RequestError, RunError
+from archsearch.errors import NothingFoundError, RequestError, RunError
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
 from archsearch.proposers.baselines import baseline_candidates
@@ -130,7 +130,7 @@ def test_candidates_are_found_by_number_id_and_its_start(study: Study) -> None:
 
 def test_without_one_that_fits_there_is_no_best(problem: Problem, tmp_path: Path) -> None:
     study = Study.create(tmp_path / "run", problem, RunSettings(), str(problem.folder))
-    with pytest.raises(NothingFound, match="none was evaluated yet"):
+    with pytest.raises(NothingFoundError, match="none was evaluated yet"):
         study.resolve(None)
 
 

@@ -14,6 +14,7 @@ from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.training.task import Samples
 
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

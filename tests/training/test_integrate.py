@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
-from archsearch.training.integrate import Coordinates, accurate, one_interval, rollout, runge_kutta_step
+from archsearch.training.integrate import Coordinates, accurate, one_interval, rollout, solver_rollout
 
 LINEAR = Coordinates.of((State(name="prey"), State(name="hunter")))
 LOGARITHMIC = Coordinates.of((State(name="prey", scale="log"), State(name="hunter", scale="log")))
@@ -33,17 +33,14 @@ def test_error_of_fixed_steps_falls_with_the_fourth_power_of_the_step() -> None:
     assert all(3.8 < order < 4.4 for order in orders), orders
 
 
-def test_own_step_is_the_step_of_the_rollout(lotka_volterra: HybridModel) -> None:
+def test_our_steps_are_those_of_the_solver(lotka_volterra: HybridModel) -> None:
     field = LINEAR.field(lotka_volterra)
-    z, t, h = (
-        torch.rand(5, 2, dtype=torch.float64),
-        torch.rand(5, dtype=torch.float64),
-        torch.rand(5, dtype=torch.float64),
-    )
-    u = torch.zeros(5, 0, dtype=torch.float64)
+    z = torch.tensor([[1.0, 2.0], [0.5, 0.3]], dtype=torch.float64)
+    times = torch.tensor([[0.0, 0.5, 0.7, 2.0], [0.0, 1.0, 1.0, 1.0]], dtype=torch.float64)
+    inputs = torch.zeros(2, 4, 0, dtype=torch.float64)
     with torch.no_grad():
-        whole = rollout(field, z, torch.stack([t, t + h], 1), u.unsqueeze(1), 1)[:, 1]
-        torch.testing.assert_close(runge_kutta_step(field, z, t, h, u), whole, rtol=1e-13, atol=1e-14)
+        ours, theirs = (roll(field, z, times, inputs, 3) for roll in (rollout, solver_rollout))
+    torch.testing.assert_close(ours, theirs, rtol=1e-13, atol=1e-14)
 
 
 @pytest.mark.parametrize("coordinates", [LINEAR, LOGARITHMIC])

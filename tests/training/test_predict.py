@@ -68,7 +68,9 @@ def test_hidden_states_start_where_the_space_or_the_fit_says(
     truth.states[..., 1] = torch.nan
     bounded = (State(name="prey"), State(name="hunter", observed=False, initial=Bounds(low=0.0, high=9.0)))
     known = (State(name="prey"), State(name="hunter", observed=False, initial=4.0))
-    starts = [predict(true_model, STORED, task(truth, "first", 1, s))["states"][0, 0, 1].item() for s in (bounded, known)]
+    starts = [
+        predict(true_model, STORED, task(truth, "first", 1, s))["states"][0, 0, 1].item() for s in (bounded, known)
+    ]
     assert starts == [8.0, 4.0]
 
 

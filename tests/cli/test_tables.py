@@ -1,0 +1,29 @@
+"""Tables for the terminal say what the record says, and no more."""
+
+from __future__ import annotations
+
+from archsearch.candidate.outcome import Evaluation, FittedParameter
+from archsearch.cli.output import console
+from archsearch.cli.tables import candidate_tables
+
+PERIOD = FittedParameter(value=6.0002, unit="s", low=2.0, high=20.0, identified=True, std_error=0.001)
+
+
+def shown(parameter: FittedParameter) -> str:
+    evaluation = Evaluation(number=3, candidate="c", author="grammar", status="ok", parameters={"T0": parameter})
+    out = console()
+    with out.capture() as captured:
+        for part in candidate_tables(evaluation):
+            out.print(part)
+    return " ".join(captured.get().replace("\u00a0", " ").split())
+
+
+def test_a_reference_has_its_columns_where_there_is_one() -> None:
+    text = shown(PERIOD.model_copy(update={"reference": 6.0}))
+    assert "identified reference off by T0 6.000 0.001 s 2 to 20 yes 6 0.0033 %" in text
+
+
+def test_without_a_reference_there_is_no_column_for_it() -> None:
+    text = shown(PERIOD)
+    assert "reference" not in text
+    assert "T0 6.000 0.001 s 2 to 20 yes" in text
