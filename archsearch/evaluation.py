@@ -91,8 +91,7 @@ class Evaluator:
         try:
             outcome = self._scored(candidate, number)
         except FailedError as failed:
-            evaluation = _record(candidate, number).model_copy(update={"failure": failed.failure})
-            outcome = Outcome(evaluation, b"", {}, failed.log)
+            outcome = Outcome(Evaluation.failed(candidate, number, failed.failure), b"", {}, failed.log)
         seconds = round(time.monotonic() - started, 3)
         return replace(outcome, evaluation=outcome.evaluation.model_copy(update={"seconds": seconds}))
 
@@ -138,7 +137,7 @@ class Evaluator:
         terms = tuple(name for name in claims.get("terms", ()) if isinstance(name, str))
         train, said = self._predict(candidate.source, weights, problem.train, seed, terms)
         validation, said_too = self._predict(candidate.source, weights, problem.validation, seed, ())
-        record = _record(candidate, number).model_copy(
+        record = Evaluation.failed(candidate, number).model_copy(
             update={
                 "status": "ok",
                 "train": score(problem, problem.train, train["states"]),
@@ -200,18 +199,6 @@ class Evaluator:
 def seed_of(candidate: Candidate, seed: int) -> int:
     """The seed of a candidate's own process: the same wherever and whenever it is evaluated in this search."""
     return (int(candidate.id[:8], 16) ^ seed) % (1 << 31)
-
-
-def _record(candidate: Candidate, number: int) -> Evaluation:
-    return Evaluation(
-        number=number,
-        candidate=candidate.id,
-        author=candidate.author,
-        parents=candidate.parents,
-        claim=candidate.claim,
-        status="failed",
-        genome=candidate.genome,
-    )
 
 
 # ---- failures -------------------------------------------------------------------------------------------------------

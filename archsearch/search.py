@@ -90,7 +90,7 @@ class Summary:
     """What came of a run, earlier sessions of the same run included.
 
     Attributes:
-        best: the simplest model within one standard error of the smallest error, None if none fits.
+        best: the model to believe in, see `candidate.ranking.best`; None if none fits.
         baselines: the evaluations of the baselines, as far as they exist.
         evaluated: how many candidates were evaluated, failures included.
         failed: how many of them failed.

@@ -115,6 +115,11 @@ def test_nothing_evaluates_text_but_the_loader_of_candidates() -> None:
     assert wrong == []
 
 
+def test_no_two_files_of_the_tests_are_imported_by_one_name() -> None:
+    names = [path.stem for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_the_design_words_are_kept() -> None:
     names = [path for path in sources() if re.search(r"utils?|helpers?|manager|handler", path.stem)]
     assert names == []

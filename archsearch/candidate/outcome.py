@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from archsearch.candidate.candidate import Candidate
+
 VERSION = 1
 
 
@@ -27,18 +29,20 @@ class Score(Record):
     """The error of held-out rollouts.
 
     `nrmse` is the root mean square over states and samples of (prediction - observation) / training standard deviation;
-    `std_error` is its standard error, over trajectories where there are five or more, else over sampling times;
     `rmse` is per state in the state's unit; `per_trajectory` is the nrmse of each; `constraints` holds the worst
-    violation of each constraint (0: none) in the unit of its sides.
+    violation of each constraint (0: none) in the unit of its sides. `squares` and `counts` hold the sum of squares and
+    the number of observations of each unit that two models are compared on, in pairs: trajectories where there are
+    five or more, else sampling times; empty if a rollout diverged.
     """
 
     nrmse: float
-    std_error: float | None = None
     rmse: dict[str, float]
     per_trajectory: dict[str, float]
     trajectories: int
     diverged: int
     constraints: dict[str, float] = {}
+    squares: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
 
 
 class FittedParameter(Record):
@@ -100,6 +104,20 @@ class Evaluation(Record):
     seconds: float = 0.0
     genome: dict[str, str | float | int | bool] | None = None
     """The genome as Optuna parameters, if the candidate came from one."""
+
+    @classmethod
+    def failed(cls, candidate: Candidate, number: int, failure: Failure | None = None) -> Evaluation:
+        """The record of a candidate that has no result, or none yet."""
+        return cls(
+            number=number,
+            candidate=candidate.id,
+            author=candidate.author,
+            parents=candidate.parents,
+            claim=candidate.claim,
+            status="failed",
+            failure=failure,
+            genome=candidate.genome,
+        )
 
     @property
     def error(self) -> float:

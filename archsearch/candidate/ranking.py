@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from archsearch.candidate.outcome import Evaluation
 
@@ -26,26 +26,34 @@ def size(evaluation: Evaluation) -> int:
 
 
 def best(evaluations: Iterable[Evaluation]) -> Evaluation | None:
-    """The simplest model whose error is within one standard error of the smallest; None if nothing fits.
+    """The simplest model that the held-out data cannot tell from the one of smallest error; None if nothing fits.
 
-    The smallest of many errors on few data is partly luck, and the larger models are luckier. The rule chooses the
-    model with the fewest fitted numbers among those that the held-out data cannot tell from the first.
+    The smallest of many errors on few data is partly luck, and large models are luckier. Among the models whose error
+    exceeds the smallest by no more than one standard error of the difference, the one with the fewest fitted numbers is
+    chosen. The difference is taken in pairs, trajectory by trajectory or time by time: models err together.
 
     Reference:
-        The one-standard-error rule of Breiman et al. (1984), Classification and Regression Trees, sec. 3.4.3.
+        The one-standard-error rule of Breiman et al. (1984), Classification and Regression Trees, sec. 3.4.3; there
+        with the standard error of the smallest error, here of the paired difference.
     """
     ranked = [evaluation for evaluation in rank(evaluations) if evaluation.validation is not None]
     if not ranked:
         return None
-    return min(_as_good_as(ranked), key=lambda evaluation: (size(evaluation), *standing(evaluation)))
+    equals = [evaluation for evaluation in ranked if as_good_as(evaluation, ranked[0])]
+    return min(equals, key=lambda evaluation: (size(evaluation), *standing(evaluation)))
 
 
-def _as_good_as(ranked: Sequence[Evaluation]) -> list[Evaluation]:
-    """Those that the held-out data cannot tell from the first."""
-    first = ranked[0]
-    assert first.validation is not None
-    limit = first.error + (first.validation.std_error or 0.0)
-    return [evaluation for evaluation in ranked if evaluation.error <= limit]
+def as_good_as(evaluation: Evaluation, first: Evaluation) -> bool:
+    """Whether its excess over the first is within one standard error of their difference; ties in error always are."""
+    if _rounded(evaluation.error) <= _rounded(first.error):
+        return True
+    one, other = evaluation.validation, first.validation
+    if one is None or other is None or len(one.squares) < 2 or one.counts != other.counts:
+        return False
+    excess = [a - b for a, b in zip(one.squares, other.squares, strict=True)]
+    units, total, weight = len(excess), math.fsum(excess), sum(one.counts)
+    spread = math.fsum((x - total * count / weight) ** 2 for x, count in zip(excess, one.counts, strict=True))
+    return total <= math.sqrt(spread * units / (units - 1))
 
 
 def _rounded(error: float) -> float:

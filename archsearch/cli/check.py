@@ -18,7 +18,6 @@ Picture = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="The picture: PNG, SVG or PDF.", show_default="NAME_data.png"),
 ]
-STARTS = {"first": "the first observation", "warmup": "a warm-up window", "continue": "the end of the training window"}
 
 
 def check(space: Space, output: Picture = None) -> None:
@@ -64,6 +63,7 @@ def _parts(problem: Problem) -> Table:
     """One line per part of the data: how much, and what a rollout of it starts from."""
     from archsearch.cli.asked import existing_parts
     from archsearch.cli.output import plain_table
+    from archsearch.problem.defaults import STARTS
 
     table = plain_table("part", "trajectories", "samples scored", "time", "a rollout starts from")
     for name, part in existing_parts(problem):

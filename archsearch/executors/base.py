@@ -81,14 +81,4 @@ def _crash(candidate: Candidate, number: int, what: str, log: str) -> Outcome:
         message=f"The evaluator crashed: {what}",
         remedy="This is a fault of archsearch, not of the candidate; its log has the traceback.",
     )
-    evaluation = Evaluation(
-        number=number,
-        candidate=candidate.id,
-        author=candidate.author,
-        parents=candidate.parents,
-        claim=candidate.claim,
-        status="failed",
-        failure=failure,
-        genome=candidate.genome,
-    )
-    return Outcome(evaluation=evaluation, weights=b"", predictions={}, log=log)
+    return Outcome(Evaluation.failed(candidate, number, failure), b"", {}, log)

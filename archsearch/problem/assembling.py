@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archsearch.errors import DataError
-from archsearch.problem.readers import MISSING, DataTable
+from archsearch.problem.cells import is_missing
+from archsearch.problem.readers import DataTable
 from archsearch.problem.space import Input, SearchSpace, State
 from archsearch.problem.trajectories import Floats, Trajectories
 
@@ -50,7 +51,7 @@ def trajectory_ids(table: DataTable, name: str) -> npt.NDArray[np.str_]:
     column = table.column(name, "data.trajectory")
     labels = [f"{cell:.15g}" if isinstance(cell, float) else str(cell).strip() for cell in column.tolist()]
     for row, label in enumerate(labels):
-        if label.lower() in MISSING:
+        if is_missing(label):
             raise DataError(
                 f"{table.source}: expected a trajectory id in the column '{name}', found none in {table.where(row)}"
             )

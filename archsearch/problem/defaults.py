@@ -14,6 +14,8 @@ from archsearch.problem.space import Role, SearchSpace, Slot, SplitTable, State,
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 ROLES: dict[str, tuple[Role, ...]] = {"equation": ("add",), "term": ("replace",), "parameter": ("replace",)}
+STARTS = {"first": "the first observation", "warmup": "a warm-up window", "continue": "the end of the training window"}
+"""What a held-out rollout starts from, in words."""
 
 
 def with_default(table: AnyTable, **values: Any) -> AnyTable:
@@ -68,8 +70,10 @@ def _about_terms(space: SearchSpace) -> Iterator[str]:
     if not space.terms:
         yield "no terms: there is no physics to keep, so nets and library terms carry the whole model"
     if space.library and "library" not in space.model_fields_set:
-        terms = "; ".join(f"{term.name} = {term.expression}" for term in space.library)
-        yield f"no library: {terms}"
+        yield (
+            "no library: to each equation may be added `linear_...`, a weighted sum of what the nets see, and "
+            "`interaction_...`, the state times a weighted sum of states"
+        )
     expressions = [term.expression for term in space.terms] + [term.expression for term in space.library]
     used = frozenset[str]().union(*map(names_in, expressions))
     used |= {slot.parameter for slot in space.slots if slot.parameter}
@@ -109,7 +113,7 @@ def _about_split(split: SplitTable) -> Iterator[str]:
     if split.test is None and split.test_from is None and split.test_where is None:
         yield "no test data are set aside"
     if split.start is not None and "start" not in written:
-        yield f"held-out rollouts start from: {split.start}"
+        yield f"held-out rollouts start from {STARTS[split.start]}"
 
 
 def _said(key: str, value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archsearch.errors import DataError, did_you_mean
+from archsearch.problem.cells import is_missing, number_remedy
 from archsearch.problem.npz import NpzError, read_npz
 from archsearch.problem.separated import read_separated
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
-"""What an empty cell may say, in small letters."""
-
 SHEETS = (".xlsx", ".xls", ".ods")
-DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(\D|$)|\d{1,2}:\d{2}")
-DATES_REMEDY = (
-    "Write times as numbers in one unit, counted from the first sample: =A2-A$2 in a spreadsheet gives days, "
-    "(t - t.iloc[0]).dt.total_seconds() in pandas gives seconds."
-)
-THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,' ]\d{3})+([.,]\d+)?")
 Column = npt.NDArray[Any]
 
 
@@ -85,14 +76,14 @@ class DataTable:
         return f"{self.noun} {self.lines[row]}"
 
     def _number(self, cell: str, name: str, row: int) -> float:
-        if cell.strip().lower() in MISSING:
+        if is_missing(cell):
             return float("nan")
         try:
             return float(cell)
         except ValueError:
             found = f"found '{cell.strip()}' in {self.where(row)}"
             raise DataError(
-                f"{self.source}: expected numbers in the column '{name}', {found}", _number_remedy(cell, row)
+                f"{self.source}: expected numbers in the column '{name}', {found}", number_remedy(cell, row)
             ) from None
 
 
@@ -130,33 +121,6 @@ def _no_file(path: Path, endings: tuple[str, ...]) -> DataError:
         f"Expected a data file, found no '{path}'{did_you_mean(path.name, near) or '.'}",
         "Check its path; in a space file it begins at the folder of that file.",
     )
-
-
-def _number_remedy(cell: str, row: int) -> str:
-    """What to do about a cell that is no number."""
-    text = cell.strip()
-    if looks_like_date(text):
-        return DATES_REMEDY
-    if THOUSANDS.fullmatch(text):
-        return "Leave out the marks between thousands; decimals have a point, or all of them a comma."
-    if text.count(",") == 1 and _is_number(text.replace(",", ".")):
-        return f"Write all decimals with a point, as in {text.replace(',', '.')}, or all of them with a comma."
-    if row == 0 and not any(character.isdigit() for character in text):
-        return "Keep one line of column names; units belong into them, as in `time [h]`."
-    return "Leave the cell empty if the value is missing; a limit such as <0.1 is no value."
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def looks_like_date(text: str) -> bool:
-    """Whether a cell is a date, or a time on a clock."""
-    return bool(DATE.match(text))
 
 
 def _read_csv(path: Path) -> DataTable:

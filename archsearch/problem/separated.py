@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archsearch.errors import DataError
+from archsearch.problem.cells import is_number
 
 SEPARATORS = ",;\t"
 """What may stand between cells; where the line of column names has none of it, spaces do."""
@@ -106,19 +107,11 @@ def _check_header(source: str, header: list[str]) -> None:
     repeated = [name for name, count in Counter(header).items() if name and count > 1]
     if repeated:
         raise DataError(f"{source}: expected each column name once, found '{repeated[0]}' more than once")
-    if all(_is_number(name) for name in header if name):
+    if all(is_number(name.replace(",", ".")) for name in header if name):
         raise DataError(
             f"{source}: expected column names in the first line, found numbers: {', '.join(header)}",
             "Put a line such as time,x,y on top.",
         )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace(",", "."))
-    except ValueError:
-        return False
-    return True
 
 
 def _check_rows(source: str, header: list[str], rows: Lines) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -107,29 +106,11 @@ def _window(trajectories: Trajectories, first: float, scored_from: float, space:
         raise DataError(f"split.{key}: expected samples from {scored_from:g} on, found the last at {latest:g}")
     kept = trajectories.take(rows)
     if split.start == "warmup":
-        kept = _since(kept, np.maximum((kept.times < first).sum(1) - split.warmup, 0))
+        kept = kept.between(np.maximum((kept.times < first).sum(1) - split.warmup, 0), kept.lengths)
     before = (kept.times < first) & kept.valid
     if split.start == "first":
         before = before & (np.arange(kept.times.shape[1]) == 0)[None, :]
     return Part(kept, given=before, scored=(kept.times >= scored_from) & kept.valid, start=split.start or "continue")
-
-
-def _since(trajectories: Trajectories, firsts: npt.NDArray[np.int64]) -> Trajectories:
-    """Each trajectory without its first samples; (N,) counts of what is left out."""
-    lengths = trajectories.lengths - firsts
-    column = np.arange(int(lengths.max()))[None, :]
-    rows, source = (
-        np.arange(len(trajectories))[:, None],
-        np.minimum(firsts[:, None] + column, trajectories.lengths[:, None] - 1),
-    )
-    inside = column < lengths[:, None]
-    return replace(
-        trajectories,
-        times=trajectories.times[rows, source],
-        states=np.where(inside[..., None], trajectories.states[rows, source], np.nan),
-        inputs=trajectories.inputs[rows, source],
-        lengths=lengths,
-    )
 
 
 def _whole(trajectories: Trajectories, split: SplitTable) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from archsearch.bundled import SPACE_FILE, compiled, space_file
 from archsearch.errors import RequestError
 from archsearch.problem.guessing import Guess, guess
 from archsearch.problem.loading import assumptions, load_problem
+from archsearch.problem.ordering import groups_of
 from archsearch.problem.readers import DataTable, read_table
 from archsearch.problem.splitting import HELD_OUT_TIME
 from archsearch.problem.toml import read_space
@@ -86,17 +88,32 @@ def _from_data(made: Path, data: Path, target: Path) -> list[str]:
 def _values(table: DataTable, found: Guess, data: Path, target: Path) -> tuple[dict[str, Any], list[str]]:
     """What the template needs, and what is assumed of the split."""
     values: dict[str, Any] = {"title": target.resolve().name or data.stem, "file": data.name, "states": found.states}
+    values |= {"inputs": found.inputs}
     values |= {"time": found.time, "time_unit": found.time_unit, "trajectory": found.trajectory}
     count = len(set(table.columns[found.trajectory].tolist())) if found.trajectory else 1
     if count > 1:
-        told = "the trajectories are split: a fifth for validation" + (
-            ", a fifth sealed as the test" if count > 2 else ""
-        )
-        return values | {"by": "trajectory", "test": count > 2, "validation_from": None}, [told]
+        warmup = _warmup(table, found)
+        split = {"by": "trajectory", "test": count > 2, "validation_from": None, "warmup": warmup}
+        return values | split, list(_about_trajectories(count, warmup))
     times = np.sort(table.numbers(found.time, "time"))
     start = float(times[len(times) - max(1, round(len(times) * HELD_OUT_TIME))])
     told = f"the last quarter of the samples, from {start:g} on, is held out for validation"
-    return values | {"by": "time", "test": False, "validation_from": repr(start)}, [told]
+    return values | {"by": "time", "test": False, "validation_from": repr(start), "warmup": 1}, [told]
+
+
+def _about_trajectories(count: int, warmup: int) -> Iterator[str]:
+    """What is assumed of the split of several trajectories."""
+    test = ", a fifth sealed as the test" if count > 2 else ""
+    yield f"the trajectories are split: a fifth for validation{test}"
+    if warmup > 1:
+        yield f"not all states are measured at the start, so held-out rollouts are given their first {warmup} samples"
+
+
+def _warmup(table: DataTable, found: Guess) -> int:
+    """How many samples it takes until each trajectory has shown all its states."""
+    columns = np.array([table.numbers(state.column, "state") for state in found.states])
+    groups = groups_of(table, found.trajectory)
+    return max(int(np.isfinite(columns[:, rows]).argmax(axis=1).max()) + 1 for rows in groups)
 
 
 def _rendered(values: dict[str, Any]) -> str:

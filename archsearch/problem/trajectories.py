@@ -55,14 +55,18 @@ class Trajectories:
 
     def until(self, ends: npt.NDArray[np.int64]) -> Trajectories:
         """Each trajectory cut after its first `ends` samples; (N,) counts of at least 1."""
-        longest = int(ends.max())
-        column = np.minimum(np.arange(longest)[None, :], ends[:, None] - 1)
-        rows = np.arange(len(self))[:, None]
-        inside = np.arange(longest)[None, :] < ends[:, None]
+        return self.between(np.zeros_like(ends), ends)
+
+    def between(self, firsts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> Trajectories:
+        """Each trajectory from the sample `firsts` on, up to the one before `ends`; (N,) each, at least 1 apart."""
+        lengths = ends - firsts
+        column = np.arange(int(lengths.max()))[None, :]
+        rows, source = np.arange(len(self))[:, None], np.minimum(firsts[:, None] + column, ends[:, None] - 1)
+        inside = column < lengths[:, None]
         return replace(
             self,
-            times=self.times[rows, column],
-            states=np.where(inside[..., None], self.states[rows, column], np.nan),
-            inputs=self.inputs[rows, column],
-            lengths=ends,
+            times=self.times[rows, source],
+            states=np.where(inside[..., None], self.states[rows, source], np.nan),
+            inputs=self.inputs[rows, source],
+            lengths=lengths,
         )

@@ -17,7 +17,7 @@ BASELINES = {"physics": "physics as given", "net": "net alone", "physics_plus_ne
 """How the baselines of a run are called, by their keys in `Study.baselines()`."""
 
 CHOSEN = "★ "
-"""Marks the best: the simplest model within one standard error of the smallest error."""
+"""Marks the best: the simplest model that the held-out data cannot tell from the one of smallest error."""
 
 HEADINGS = ("rank", "no.", "error", "model", "weights", "parameters", "seconds")
 """The column titles that go with `cells`."""
@@ -29,7 +29,7 @@ class Row:
 
     Attributes:
         rank: the place by error; None for a failure.
-        chosen: whether it is the best: the simplest within one standard error of the smallest error.
+        chosen: whether it is the best, see `candidate.ranking.best`.
         number: the number of the candidate in its run.
         candidate: its id.
         claim: what it assumes, in one line.

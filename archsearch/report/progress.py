@@ -105,10 +105,10 @@ def _marks(
     for e in (e for e in scored if e.number in special):
         style = dots(BASELINE_STYLES[special[e.number]]["color"], 5.5, "D", zorder=5)
         axes.plot([place[e.number]], [e.error], label=BASELINES[special[e.number]], **style)
-    chosen = best_of(scored)
-    assert chosen is not None
+    best = best_of(scored)
+    assert best is not None
     ring = dots(COLOURS["best"], 10, markerfacecolor="none", markeredgewidth=1.8, zorder=6)
-    axes.plot([place[chosen.number]], [chosen.error], **ring)
+    axes.plot([place[best.number]], [best.error], **ring)
 
 
 def _error_axis(grid: Iterable[Axes], errors: list[float]) -> None:

@@ -163,10 +163,9 @@ def _choice(study: Study, best: Evaluation) -> tuple[str, ...]:
     first = study.ranked()[0]
     if first.number == best.number or first.validation is None:
         return ()
-    error = f"{four(first.error)} ± {four(first.validation.std_error)}"
     return (
-        f"Number {first.number} has the smallest error, {error}; number {best.number} is the simplest model that the "
-        "held-out data cannot tell from it (within one standard error).",
+        f"Number {first.number} has the smallest error, {four(first.error)}; number {best.number} is the simplest model "
+        "that the held-out data cannot tell from it (within one standard error of their difference).",
     )
 
 

@@ -120,7 +120,7 @@ class Study:
         return rank(self.evaluations())
 
     def best(self) -> Evaluation | None:
-        """The model to believe in: the simplest within one standard error of the smallest error; None if none fits."""
+        """The model to believe in, see `candidate.ranking.best`; None if none fits."""
         return best(self.evaluations())
 
     def baselines(self) -> dict[Baseline, Evaluation]:

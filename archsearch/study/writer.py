@@ -103,7 +103,7 @@ class Writer:
     def record(self, number: int, outcome: Outcome, seconds: float) -> Evaluation:
         """Remember what came of a candidate; returns the evaluation as it will be read back."""
         candidate = self.proposals[number].candidate
-        files = outcome_files(candidate, _ranked_or_failed(outcome))
+        files = outcome_files(candidate, _ranked_or_failed(candidate, outcome))
         evaluation = Evaluation.model_validate_json(files[EVALUATION])
         write_folder(self._folder / CANDIDATES / folder_name(number, candidate.id), files)
         self.evaluations[number] = evaluation
@@ -140,7 +140,7 @@ class Writer:
         append_line(self._folder / PROPOSALS, line.model_dump_json())
 
 
-def _ranked_or_failed(outcome: Outcome) -> Outcome:
+def _ranked_or_failed(candidate: Candidate, outcome: Outcome) -> Outcome:
     """The outcome; a failure if it claims to fit but has no finite error to be ranked by."""
     evaluation = outcome.evaluation
     if evaluation.status == "failed" or math.isfinite(evaluation.error):
@@ -150,21 +150,8 @@ def _ranked_or_failed(outcome: Outcome) -> Outcome:
         message=f"Its validation error is {evaluation.error}, which is not a finite number.",
         remedy="Bound what grows without limit, or start its parameters elsewhere.",
     )
-    return type(outcome)(_without_result(evaluation, failure), b"", {}, outcome.log)
-
-
-def _without_result(evaluation: Evaluation, failure: Failure) -> Evaluation:
-    return Evaluation(
-        number=evaluation.number,
-        candidate=evaluation.candidate,
-        author=evaluation.author,
-        parents=evaluation.parents,
-        claim=evaluation.claim,
-        status="failed",
-        failure=failure,
-        seconds=evaluation.seconds,
-        genome=evaluation.genome,
-    )
+    record = Evaluation.failed(candidate, evaluation.number, failure)
+    return type(outcome)(record.model_copy(update={"seconds": evaluation.seconds}), b"", {}, outcome.log)
 
 
 def _now() -> str:

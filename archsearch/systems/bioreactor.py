@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
+from archsearch.systems.solving import solved
 from archsearch.systems.tables import Floats, Table, stack, trajectory_table
 
 FEED = 0.05  # L/h
@@ -53,16 +53,7 @@ def sample_times(hours: int) -> Floats:
 
 def solve(start: tuple[float, ...], times: Floats) -> Floats:
     """(T, 4): the batch that was started so, at these times; the feed is as rich as its first substrate."""
-    solution = solve_ivp(
-        lambda _, state: derivative(state, start[2]),
-        (0.0, float(times[-1])),
-        start,
-        t_eval=times,
-        method="DOP853",
-        rtol=1e-10,
-        atol=1e-12,
-    )
-    return np.asarray(solution.y.T, dtype=np.float64)
+    return solved(lambda state: derivative(state, start[2]), start, times)
 
 
 def simulate_bioreactor(seed: int) -> Table:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
+from archsearch.systems.solving import solved
 from archsearch.systems.tables import Floats, Table, stack, trajectory_table
 
 PERIOD = 6.0  # s, of small undamped swings
@@ -24,16 +24,7 @@ def derivative(state: Floats) -> Floats:
 
 def solve(start: Floats, times: Floats) -> Floats:
     """(T, 2): angle and angular velocity at these times."""
-    solution = solve_ivp(
-        lambda _, state: derivative(state),
-        (0.0, float(times[-1])),
-        start,
-        t_eval=times,
-        method="DOP853",
-        rtol=1e-10,
-        atol=1e-12,
-    )
-    return np.asarray(solution.y.T, dtype=np.float64)
+    return solved(derivative, start, times)
 
 
 def simulate_pendulum(seed: int) -> Table:

@@ -87,10 +87,9 @@ def _fit(folder: Path, task: Task, model: HybridModel) -> None:
     found = fit(model, task.states, task.samples.to(device), task.settings, generator)
     if found.status == "diverged":
         raise JobError("diverged", "no finite rollout of the training data was found")
-    model.to("cpu")
-    save_file(_arrays(model, found, task), folder / WEIGHTS_FILE)
     claims = diagnose(found) | _declared(model, found)
     claims["stages"] = [vars(stage) for stage in found.stages]
+    save_file(_arrays(model.to("cpu"), found, task), folder / WEIGHTS_FILE)
     (folder / CLAIMS_FILE).write_text(json.dumps(claims))
 
 
@@ -117,7 +116,8 @@ def _one_node(found: Fit) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _device(wanted: str) -> str:
-    return "cuda" if wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available()) else "cpu"
+    """Where to fit: a GPU only if it is asked for, because one small fit there waits for kernels to start."""
+    return "cpu" if wanted == "auto" else wanted
 
 
 def _arrays(model: HybridModel, found: Fit, task: Task) -> dict[str, Tensor]:

@@ -10,10 +10,8 @@ from archsearch.problem.problem import Part, Problem
 from archsearch.problem.trajectories import Bools, Floats
 
 
-HUGE = 1e100
-"""From here on squares overflow, and no error is meant."""
 FEWEST_TRAJECTORIES = 5
-"""With fewer, errors are compared between sampling times."""
+"""With fewer, models are compared by sampling times."""
 
 
 def significant(value: float, digits: int = 4) -> float:
@@ -38,9 +36,9 @@ def score(problem: Problem, part: Part, predicted: Floats) -> Score:
     wrong = np.where(counted, wrong, 0.0)
     scaled = wrong / problem.scales
     names = problem.space.state_names
+    squares, counts = _units(scaled, counted) if finite.all() else ((), ())
     return Score(
         nrmse=_rms(scaled, counted),
-        std_error=_std_error(scaled, counted) if finite.all() else None,
         rmse={names[j]: _rms(wrong[..., j], counted[..., j]) for j in range(len(names)) if counted[..., j].any()},
         per_trajectory={
             name: _rms(scaled[i], counted[i]) for i, name in enumerate(part.trajectories.ids) if counted[i].any()
@@ -48,6 +46,8 @@ def score(problem: Problem, part: Part, predicted: Floats) -> Score:
         trajectories=int(counted.any((1, 2)).sum()),
         diverged=int((~finite).sum()),
         constraints=_violations(problem, part, predicted),
+        squares=squares,
+        counts=counts,
     )
 
 
@@ -62,22 +62,14 @@ def _rms(wrong: Floats, counted: Bools) -> float:
         return significant(float(np.sqrt(np.square(wrong).sum() / max(counted.sum(), 1))))
 
 
-def _std_error(wrong: Floats, counted: Bools) -> float | None:
-    """Standard error of the root mean square, from the spread of mean squares between units; None if it is not finite.
-
-    The units are trajectories, or, where there are fewer than five, sampling times: neighbours in time err together,
-    so that this is rather too small than too large.
-    """
+def _units(wrong: Floats, counted: Bools) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Sum of squares and number of observations per trajectory, or per sampling time if there are few trajectories."""
     axes = (1, 2) if counted.any((1, 2)).sum() >= FEWEST_TRAJECTORIES else (2,)
-    weights = counted.sum(axes).reshape(-1)
+    counts = counted.sum(axes).reshape(-1)
     with np.errstate(over="ignore"):
-        squares = np.square(wrong).sum(axes).reshape(-1)[weights > 0]
-    weights = weights[weights > 0]
-    mean = squares.sum() / weights.sum()
-    if len(weights) < 2 or not 0.0 < mean < HUGE:
-        return None
-    spread = np.square(squares - weights * mean).sum() / weights.sum() ** 2 * len(weights) / (len(weights) - 1)
-    return significant(float(np.sqrt(spread) / (2 * np.sqrt(mean))))
+        squares = np.square(wrong).sum(axes).reshape(-1)
+    some = counts > 0
+    return tuple(significant(float(x)) for x in squares[some]), tuple(int(x) for x in counts[some])
 
 
 def _violations(problem: Problem, part: Part, predicted: Floats) -> dict[str, float]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -46,9 +48,11 @@ LINES: list[tuple[str, int, tuple[str, ...]]] = [
     ("check hare_lynx -o file.txt/a.png", 2, ("file.txt",)),
     ("new", 2, ("DIR",)),
     ("new mine --from bioreacter", 2, ("bioreacter", "bioreactor")),
-    ("new mine --data missing.csv", 2, ("missing.csv",)),
+    ("new mine --data missing.csv", 2, ("found no 'missing.csv'", "Check its path")),
+    ("new mine --data full/kept.txt", 2, ("did you mean 'keep.txt'?",)),
     ("new mine --data file.txt", 2, ("file.txt",)),
-    ("new mine --data full", 2, ("full",)),
+    ("new mine --data full", 2, ("found the folder 'full'", "for example full/keep.txt")),
+    ("new mine --data empty", 2, ("found the folder 'empty'", "Name the file itself.")),
     ("new there --from hare_lynx", 2, ("there",)),
     ("resume", 2, ("RUN",)),
     ("resume nothing", 2, ("nothing", "archsearch list")),
@@ -58,7 +62,8 @@ LINES: list[tuple[str, int, tuple[str, ...]]] = [
     ("show last 999", 2, ("999", "archsearch show")),
     ("show last zzz", 2, ("zzz",)),
     ("show last -1", 2, ("-1",)),
-    ("show lasst", 2, ("lasst", "archsearch list")),
+    ("show lasst", 2, ("lasst", "Did you mean last?", "archsearch list")),
+    ("show lasst --runs-dir empty", 2, ("lasst", "archsearch list")),
     ("show last --runs-dir empty", 2, ("no run yet", "archsearch run")),
     ("show last --yaml", 2, ("--yaml",)),
     ("report last -o full", 2, ("full", "is a folder")),
@@ -84,7 +89,7 @@ def place(runs: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def refused(arguments: list[str], code: int, words: tuple[str, ...]) -> None:
+def refused(arguments: list[str], code: int, words: tuple[str, ...]) -> str:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == code, result.stderr
     assert result.stdout == ""
@@ -92,6 +97,7 @@ def refused(arguments: list[str], code: int, words: tuple[str, ...]) -> None:
     assert "Traceback" not in result.stderr
     for word in words:
         assert word in result.stderr
+    return result.stderr
 
 
 @pytest.mark.parametrize(("typed", "code", "words"), LINES, ids=[line[0] for line in LINES])
@@ -100,6 +106,15 @@ def test_wrong_request(place: Path, typed: str, code: int, words: tuple[str, ...
     refused([item.replace("''", "") for item in typed.split(" ")], code, words)
     assert sorted(place.rglob("*")) == before, "a refused request leaves nothing behind"
 
+
+def pickled() -> bytes:
+    """An archive as numpy writes it, with an object in it that only a pickle can hold."""
+    buffer = io.BytesIO()
+    np.savez(buffer, states=np.array([{"a": 1}], dtype=object))
+    return buffer.getvalue()
+
+
+DAMAGED_COPY = ("the run's copy of space and data is damaged", "start a new run")
 
 # the file of a run (first match), what becomes of it, what is asked then, what the message must say
 DAMAGED: list[tuple[str, bytes | None, str, tuple[str, ...]]] = [
@@ -116,14 +131,18 @@ DAMAGED: list[tuple[str, bytes | None, str, tuple[str, ...]]] = [
     ("candidates/0000-*/weights.safetensors", None, "export last 0", ("weights.safetensors",)),
     ("candidates/0000-*/weights.safetensors", b"PK", "export last 0", ("weights",)),
     ("candidates/0000-*/predictions.npz", b"PK", "report last", ("predictions.npz",)),
-    ("space/space.toml", None, "report last", ("space",)),
-    ("space/space.toml", b"[problem", "report last", ("space.toml",)),
-    ("space/*.csv", b"a,b\n1,2\n", "report last", ()),
+    ("candidates/0000-*/predictions.npz", pickled(), "report last", ("predictions.npz", "never loaded")),
+    ("space/space.toml", None, "report last", ("space.toml", *DAMAGED_COPY)),
+    ("space/space.toml", b"[problem", "resume last", ("space.toml", *DAMAGED_COPY)),
+    ("space/*.csv", b"a,b\n1,2\n", "report last", DAMAGED_COPY),
+    ("space/*.csv", None, "score last", DAMAGED_COPY),
 ]
 
 
 @pytest.mark.parametrize(
-    ("pattern", "content", "typed", "words"), DAMAGED, ids=[f"{d[0]}={d[1]!r}: {d[2]}" for d in DAMAGED]
+    ("pattern", "content", "typed", "words"),
+    DAMAGED,
+    ids=[f"{d[0]}={(d[1] or b'none')[:9]!r}: {d[2]}" for d in DAMAGED],
 )
 def test_damaged_run(
     spoil: Callable[[str, bytes | None], Path],
@@ -138,7 +157,9 @@ def test_damaged_run(
         assert result.exit_code == 0
         assert "damaged" in json.loads(result.stdout)["runs"][0]
     else:
-        refused(typed.split(), 2, words)
+        told = refused(typed.split(), 2, words)
+        assert "allow_pickle" not in told, "numpy's advice is not ours"
+        assert "archsearch new" not in told, "a run is not mended by a new space"
 
 
 def test_a_gpu_that_is_not_there_is_a_lack_of_the_machine(runs: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     assert given is not None
     genomes = [given, Genome(slots={"profit": NetGene("replace", ("hare", "lynx"), (4,))})]
     found = Study.create(tmp_path_factory.mktemp("runs") / "a-run", problem, settings, "hare_lynx")
-    evaluator = Evaluator(problem, settings)
-    with found.writing(problem) as writer:
+    with closing(Evaluator(problem, settings)) as evaluator, found.writing(problem) as writer:
         for number, genome in enumerate(genomes):
             candidate = Candidate(render(genome, problem.space), "grammar")
             writer.propose(number, candidate, 0.0)
             writer.record(number, evaluator.evaluate(candidate, number), 0.0)
-    evaluator.close()
     return found
 
 

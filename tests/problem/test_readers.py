@@ -71,6 +71,22 @@ def test_separators_marks_and_comments_change_nothing(tmp_path: Path, prefix: st
     same(read(path), read(write(tmp_path / "data.csv")))
 
 
+def test_decimal_commas_are_read_where_nothing_else_can_be_meant(tmp_path: Path) -> None:
+    path = tmp_path / "german.csv"
+    path.write_text(csv_text(";").replace(".", ","))
+    same(read(path), read(write(tmp_path / "data.csv")))
+    assert read_table(path).decimal_comma
+    assert not read_table(tmp_path / "data.csv").decimal_comma
+
+
+def test_columns_may_be_aligned_with_spaces(tmp_path: Path) -> None:
+    path = tmp_path / "data.txt"
+    path.write_text("time   X\n 0     1.5\n 10   -2.5 \n")
+    table = read_table(path)
+    np.testing.assert_array_equal(table.numbers("X", "a state"), [1.5, -2.5])
+    np.testing.assert_array_equal(table.numbers("time", "the time"), [0, 10])
+
+
 def test_what_utf16_says_is_read(tmp_path: Path) -> None:
     path = tmp_path / "excel.csv"
     path.write_bytes(csv_text("\t").encode("utf-16"))
@@ -150,7 +166,7 @@ def test_arrays_that_are_no_columns_are_told(tmp_path: Path, arrays: dict[str, n
 def test_dates_in_parquet_are_told_as_such(tmp_path: Path) -> None:
     days = polars.date_range(polars.date(1978, 1, 22), polars.date(1978, 1, 28), eager=True)
     polars.DataFrame(COLUMNS).with_columns(time=days).write_parquet(tmp_path / "data.parquet")
-    with pytest.raises(DataError, match="dates as numbers"):
+    with pytest.raises(DataError, match="counted from the first sample"):
         read(tmp_path / "data.parquet")
 
 

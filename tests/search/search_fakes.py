@@ -211,14 +211,5 @@ def fitted(candidate: Candidate, number: int, error: float) -> Outcome:
 
 
 def failed(candidate: Candidate, number: int) -> Outcome:
-    evaluation = Evaluation(
-        number=number,
-        candidate=candidate.id,
-        author=candidate.author,
-        parents=candidate.parents,
-        claim=candidate.claim,
-        status="failed",
-        failure=Failure(kind="diverged", message="It grew without limit.", remedy="Bound it."),
-        genome=candidate.genome,
-    )
-    return Outcome(evaluation=evaluation, weights=b"", predictions={}, log="step 1\nstep 2\n")
+    failure = Failure(kind="diverged", message="It grew without limit.", remedy="Bound it.")
+    return Outcome(Evaluation.failed(candidate, number, failure), b"", {}, "step 1\nstep 2\n")

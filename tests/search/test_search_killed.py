@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from killed_runs import finished_in, result_of, until
 from search_fakes import write_space
 
 from archsearch.study.store import Study
@@ -57,19 +57,9 @@ def sessions(tmp_path: Path) -> Iterator[Sessions]:
     found.close()
 
 
-def result_of(run: Path) -> list[dict[str, Any]]:
-    return [item.model_dump(exclude={"seconds"}) for item in Study.open(run).evaluations()]
-
-
-def finished_in(run: Path) -> set[str]:
-    return {path.parent.name for path in (run / "candidates").glob("[0-9]*/evaluation.json")}
-
-
 def wait_for_more(run: Path, known: set[str]) -> None:
     """Wait until the session has finished something new, so that every kill hits it at work."""
-    deadline = time.monotonic() + 20
-    while len(finished_in(run)) <= len(known) < TRIALS and time.monotonic() < deadline:
-        time.sleep(0.002)
+    until(lambda: len(finished_in(run)) > len(known) or len(known) >= TRIALS, 20)
 
 
 @pytest.mark.slow

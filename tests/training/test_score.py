@@ -78,6 +78,13 @@ def test_no_change_holds_the_last_observation_that_may_be_seen(problem: Problem)
     assert held[0, 2].tolist() == [1.0, 10.0]
 
 
+def test_squares_by_unit_add_up_to_the_score(problem: Problem) -> None:
+    predicted = np.array([[[9.0, 9.0], [3.0, 99.0], [3.0, 40.0]], [[9.0, 9.0], [1.0, 20.0], [0.0, 0.0]]])
+    found = score(problem, problem.validation, predicted)
+    assert found.counts == (1, 2, 2), "two trajectories are few, so the units are sampling times"
+    assert found.nrmse == pytest.approx(math.sqrt(sum(found.squares) / sum(found.counts)), rel=1e-3)
+
+
 def test_significant_digits() -> None:
     assert significant(123456.0) == 123500.0
     assert significant(0.00012345678) == 0.0001235
