@@ -41,7 +41,7 @@ def _row(folder: Path) -> dict[str, Any]:
 def _summary(study: Study) -> dict[str, Any]:
     """A run in numbers."""
     ranked = study.ranked()
-    best = ranked[0] if ranked and ranked[0].status == "ok" else None
+    best = study.best()
     return {
         "run": study.id,
         "folder": str(study.folder),

@@ -40,7 +40,7 @@ class Tally:
     def __init__(self, budget: Budget, before: Sequence[Evaluation], started: float, used: float = 0.0) -> None:
         self.budget = budget
         self.done = self.failed = 0
-        self.best: float | None = None
+        self.least: float | None = None
         for evaluation in before:
             self.count(evaluation)
         self._before = len(before)
@@ -52,7 +52,7 @@ class Tally:
         self.done += 1
         self.failed += evaluation.status == "failed"
         if evaluation.status == "ok":
-            self.best = min(evaluation.error, self.best if self.best is not None else evaluation.error)
+            self.least = min(evaluation.error, self.least if self.least is not None else evaluation.error)
 
     def seconds_left(self, now: float) -> float | None:
         """The time until the budget is spent, judged by the pace so far; None before the first evaluation."""
@@ -65,9 +65,10 @@ class Tally:
         return min(known) if known else None
 
     def sentence(self, now: float) -> str:
-        """Trials done, failures, the best error, the time left."""
+        """Trials done, failures, the least error, the time left."""
         left = self.seconds_left(now)
-        parts = [f"{self.done} of {self.budget.trials} evaluated", f"{self.failed} failed", f"best {four(self.best)}"]
+        done = f"{self.done} of {self.budget.trials} evaluated"
+        parts = [done, f"{self.failed} failed", f"least error {four(self.least)}"]
         return " · ".join([*parts, "" if left is None else f"about {clock(left)} left"]).rstrip(" ·")
 
 
@@ -87,7 +88,7 @@ def line(evaluation: Evaluation, tally: Tally, now: float) -> str:
         error = four(evaluation.validation.nrmse)
     left = tally.seconds_left(now)
     head = f"{tally.done:>3}/{tally.budget.trials} #{evaluation.number:<3} {evaluation.author:<8} nrmse {error:<7}"
-    pace = f"{evaluation.seconds:5.1f} s  best {four(tally.best):<7} {'' if left is None else clock(left) + ' left'}"
+    pace = f"{evaluation.seconds:5.1f} s  least {four(tally.least):<7} {'' if left is None else clock(left) + ' left'}"
     return f"{head} {pace:<31} {told}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from archsearch.cli.output import plain_table
-from archsearch.report.leaderboard import HEADINGS, aligned, cells, four, rows_of
+from archsearch.report.leaderboard import HEADINGS, LEGEND, aligned, cells, four, rows_of
 from archsearch.report.references import off_by
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def leaderboard_table(study: Study, top: int | None = 15, brief: bool = False) -
     """The leaderboard: the best, and the baselines wherever they stand; if brief, one line each."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, caption=None if brief else LEGEND, caption_justify="left")
     for heading in HEADINGS:
         table.add_column(
             heading, justify="right" if heading in NUMERIC else "left", no_wrap=brief or heading in NUMERIC

@@ -17,7 +17,7 @@ from archsearch.problem.problem import Problem
 from archsearch.report.drawing import NARROW, WIDE, svg
 from archsearch.report.equations import CHANGES, equations
 from archsearch.report.figures import figures_of
-from archsearch.report.leaderboard import BASELINES, aligned, baselines_of, four, rows_of
+from archsearch.report.leaderboard import BASELINES, LEGEND, aligned, baselines_of, four, rows_of
 from archsearch.report.references import off_by
 from archsearch.report.verdict import judge, percent
 
@@ -71,6 +71,7 @@ def report_html(study: Study, problem: Problem) -> str:
         problem=problem,
         verdict=judge(study, problem),
         rows=rows_of(study),
+        legend=LEGEND,
         hidden=max(0, len(evaluations) - len(rows_of(study))),
         figures=_figures(study),
         failures=failure_groups(evaluations),

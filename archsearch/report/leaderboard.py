@@ -17,7 +17,8 @@ BASELINES = {"physics": "physics as given", "net": "net alone", "physics_plus_ne
 """How the baselines of a run are called, by their keys in `Study.baselines()`."""
 
 CHOSEN = "★ "
-"""Marks the best: the simplest model that the held-out data cannot tell from the one of smallest error."""
+"""Marks the best, see `candidate.ranking.best`."""
+LEGEND = f"{CHOSEN}the best: the simplest model that the held-out data cannot tell from the one of least error"
 
 HEADINGS = ("rank", "no.", "error", "model", "weights", "parameters", "seconds")
 """The column titles that go with `cells`."""

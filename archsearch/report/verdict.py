@@ -164,8 +164,8 @@ def _choice(study: Study, best: Evaluation) -> tuple[str, ...]:
     if first.number == best.number or first.validation is None:
         return ()
     return (
-        f"Number {first.number} has the smallest error, {four(first.error)}; number {best.number} is the simplest model "
-        "that the held-out data cannot tell from it (within one standard error of their difference).",
+        f"Number {first.number} has the smallest error, {four(first.error)}; number {best.number} is the simplest "
+        "model that the held-out data cannot tell from it (within one standard error of their difference).",
     )
 
 

@@ -37,7 +37,7 @@ def test_the_time_left_follows_the_pace_of_this_session() -> None:
     tally.count(evaluated(2, 0.6))
     tally.count(evaluated(3, None))
     assert tally.seconds_left(120.0) == pytest.approx(10.0 * 6)
-    assert tally.sentence(120.0) == "4 of 10 evaluated · 1 failed · best 0.4 · about 1:00 left"
+    assert tally.sentence(120.0) == "4 of 10 evaluated · 1 failed · least error 0.4 · about 1:00 left"
 
 
 def test_the_minutes_left_count_where_they_are_fewer() -> None:
@@ -58,7 +58,7 @@ def test_clock(seconds: float, told: str) -> None:
 def test_a_line_has_number_author_error_seconds_time_left_and_claim() -> None:
     tally = Tally(Budget(trials=10), [], started=0.0)
     tally.count(evaluated(7, 0.123456))
-    told = "1/10 #7 grammar nrmse 0.1235 1.2 s best 0.1235 0:45 left A claim."
+    told = "1/10 #7 grammar nrmse 0.1235 1.2 s least 0.1235 0:45 left A claim."
     assert line(evaluated(7, 0.123456), tally, now=5.0).split() == told.split()
 
 

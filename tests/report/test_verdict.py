@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from archsearch.candidate.outcome import Evaluation, FittedNet, FittedTerm, Score
+from archsearch.candidate.ranking import best
 from archsearch.problem.problem import Problem
 from archsearch.report.verdict import bootstrap, judge, kind_of, percent, scored_sizes
 from archsearch.settings import RunSettings
@@ -33,6 +34,7 @@ def run(*evaluations: Evaluation, baselines: dict[str, int], test: dict[str, Sco
     return SimpleNamespace(
         evaluations=lambda: list(evaluations),
         ranked=lambda: sorted(evaluations, key=lambda item: (item.error, item.number)),
+        best=lambda: best(evaluations),
         baselines=lambda: {key: by_number[number] for key, number in baselines.items()},
         sanity={"no_change": 1.5},
         settings=RunSettings(),
@@ -61,8 +63,8 @@ ALONE = evaluation(1, [0.9] * 6, net=True, physics=False)
 
 
 def test_a_hybrid_that_is_better_everywhere_is_a_yes_with_its_interval() -> None:
-    best = evaluation(2, [0.4, 0.41, 0.39, 0.42, 0.38, 0.4], net=True)
-    verdict = judge(run(PHYSICS, ALONE, best, baselines=BASE), trajectories(6))
+    leader = evaluation(2, [0.4, 0.41, 0.39, 0.42, 0.38, 0.4], net=True)
+    verdict = judge(run(PHYSICS, ALONE, leader, baselines=BASE), trajectories(6))
     assert verdict.answer == "yes"
     assert verdict.headline.startswith("A hybrid model predicts the held-out data better than the physics as given")
     against = verdict.comparisons[0]
@@ -73,15 +75,15 @@ def test_a_hybrid_that_is_better_everywhere_is_a_yes_with_its_interval() -> None
 
 
 def test_a_lead_that_hangs_on_one_trajectory_is_not_called_one() -> None:
-    best = evaluation(2, [0.81, 0.82, 0.81, 0.83, 0.8, 0.1], net=True)
-    verdict = judge(run(PHYSICS, ALONE, best, baselines=BASE), trajectories(6))
+    leader = evaluation(2, [0.81, 0.82, 0.81, 0.83, 0.8, 0.1], net=True)
+    verdict = judge(run(PHYSICS, ALONE, leader, baselines=BASE), trajectories(6))
     assert verdict.answer == "undecided"
     assert "by less than chance can explain" in verdict.headline
 
 
 def test_one_trajectory_gives_no_interval_and_the_verdict_says_so() -> None:
-    best = evaluation(2, [0.4], net=True)
-    study = run(evaluation(0, [0.8]), evaluation(1, [0.9], net=True, physics=False), best, baselines=BASE)
+    leader = evaluation(2, [0.4], net=True)
+    study = run(evaluation(0, [0.8]), evaluation(1, [0.9], net=True, physics=False), leader, baselines=BASE)
     verdict = judge(study, trajectories(1))
     assert verdict.answer == "yes"
     assert verdict.comparisons[0].interval is None
@@ -101,27 +103,27 @@ def test_a_baseline_that_wins_means_that_joining_did_not_pay(physics: float, alo
 
 
 def test_a_tie_to_four_digits_is_no_win() -> None:
-    best = evaluation(2, [0.799999] * 6, net=True)
-    assert judge(run(PHYSICS, ALONE, best, baselines=BASE), trajectories(6)).answer == "no"
+    leader = evaluation(2, [0.799999] * 6, net=True)
+    assert judge(run(PHYSICS, ALONE, leader, baselines=BASE), trajectories(6)).answer == "no"
 
 
 def test_a_net_that_is_no_baseline_is_still_a_net_alone() -> None:
-    best = evaluation(2, [0.2] * 6, net=True, physics=False)
-    assert judge(run(PHYSICS, ALONE, best, baselines=BASE), trajectories(6)).answer == "no"
+    leader = evaluation(2, [0.2] * 6, net=True, physics=False)
+    assert judge(run(PHYSICS, ALONE, leader, baselines=BASE), trajectories(6)).answer == "no"
 
 
 def test_the_test_score_is_quoted_and_worse_than_no_change_is_said() -> None:
-    best = evaluation(2, [1.9] * 6)
+    leader = evaluation(2, [1.9] * 6)
     test = {"c2": Score(nrmse=2.125, rmse={}, per_trajectory={}, trajectories=1, diverged=0)}
     worse = [evaluation(0, [2.0] * 6), evaluation(1, [2.1] * 6, net=True, physics=False)]
-    verdict = judge(run(*worse, best, baselines=BASE, test=test), trajectories(6))
+    verdict = judge(run(*worse, leader, baselines=BASE, test=test), trajectories(6))
     assert "On the test data, which ranked nothing, its error is 2.125." in verdict.text
     assert "no better than predicting no change at all, which gives 1.5" in verdict.text
 
 
 def test_without_physics_there_is_nothing_to_join() -> None:
-    best = evaluation(2, [0.2] * 6, net=True, physics=False)
-    verdict = judge(run(ALONE, best, baselines={"net": 1}), trajectories(6))
+    leader = evaluation(2, [0.2] * 6, net=True, physics=False)
+    verdict = judge(run(ALONE, leader, baselines={"net": 1}), trajectories(6))
     assert verdict.answer == "no"
     assert "nothing to join" in verdict.headline
 
@@ -163,6 +165,21 @@ def test_per_cent_is_rounded_to_what_it_can_bear() -> None:
 
 
 def test_a_large_gain_is_told_as_a_factor() -> None:
-    best = evaluation(2, [1e-6] * 6)
-    text = judge(run(PHYSICS, ALONE, best, baselines=BASE), trajectories(6)).text
+    leader = evaluation(2, [1e-6] * 6)
+    text = judge(run(PHYSICS, ALONE, leader, baselines=BASE), trajectories(6)).text
     assert "0.8 for the physics as given (800,000 times lower)" in text
+
+
+def test_it_is_said_why_the_best_is_not_the_one_of_least_error() -> None:
+    def scored(item: Evaluation, squares: tuple[float, ...]) -> Evaluation:
+        assert item.validation is not None
+        return item.model_copy(
+            update={"validation": item.validation.model_copy(update={"squares": squares, "counts": (1,) * 6})}
+        )
+
+    least = scored(evaluation(2, [0.40] * 6, net=True), (0.1, 0.3, 0.1, 0.2, 0.2, 0.06)).model_copy(
+        update={"weights": 99}
+    )
+    simple = scored(evaluation(3, [0.41] * 6, net=True), (0.2, 0.2, 0.2, 0.1, 0.2, 0.11))
+    verdict = judge(run(PHYSICS, ALONE, least, simple, baselines=BASE), trajectories(6))
+    assert "Number 2 has the smallest error, 0.4; number 3 is the simplest model that the held-out data" in verdict.text
