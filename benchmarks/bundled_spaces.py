@@ -262,6 +262,16 @@ def _two(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}" if value >= 1e-3 else f"{value:.1e}"
 
 
+def found_table(lines: Sequence[ScoreLine]) -> str:
+    """What the searches of a space call the best, and how many of them do."""
+    rows = []
+    for space in dict.fromkeys(line.space for line in lines):
+        claims = [line.claim for line in lines if (line.space, line.model) == (space, "best")]
+        counted = [f"{claim} ({claims.count(claim)} of {len(claims)})" for claim in dict.fromkeys(claims)]
+        rows.append([f"`{space}`", "<br>".join(counted)])
+    return _markdown(["space", "best model, by how many searches"], rows)
+
+
 def best_table(lines: Sequence[ScoreLine]) -> str:
     """What was found with each seed."""
     rows = [
@@ -290,7 +300,7 @@ def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def document(lines: Sequence[ScoreLine], quantities: Sequence[Quantity], trials: int, workers: int) -> str:
-    """All tables with what they mean."""
+    """The tables for a page, with what they mean."""
     seeds = sorted({line.seed for line in lines})
     import torch
 
@@ -300,7 +310,7 @@ def document(lines: Sequence[ScoreLine], quantities: Sequence[Quantity], trials:
         f"{workers} evaluations at once on {os.cpu_count()} cores ({platform.machine()}, PyTorch {torch.__version__})."
     )
     special = [special_table(space, quantities) for space in SPECIAL if any(q.space == space for q in quantities)]
-    return "\n\n".join([told, score_table(lines), best_table(lines), *special]) + "\n"
+    return "\n\n".join([told, score_table(lines), found_table(lines), *special]) + "\n"
 
 
 def refresh(readme: Path, text: str) -> None:
@@ -359,7 +369,7 @@ def main() -> None:
     write_csv(folder / "scores.csv", lines, ScoreLine)
     write_csv(folder / "quantities.csv", quantities, Quantity)
     text = document(lines, quantities, wanted.trials, wanted.workers)
-    (folder / "tables.md").write_text(text, encoding="utf-8")
+    (folder / "tables.md").write_text(f"{text}\n{best_table(lines)}\n", encoding="utf-8")
     if wanted.readme is not None:
         refresh(wanted.readme, text)
     print(text)

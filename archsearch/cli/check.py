@@ -32,9 +32,10 @@ def check(space: Space, output: Picture = None) -> None:
     target = picture(output or Path(f"{problem.name}_data.png"))
     out = console()
     out.print(f"{problem.space.problem.title} ({problem.name})\n")
-    for table in (_states(problem), _parts(problem), _proposals(problem)):
-        out.print(table)
-        out.print()
+    for table in (_states(problem), _inputs(problem), _parts(problem), _parameters(problem), _proposals(problem)):
+        if table.row_count:
+            out.print(table)
+            out.print()
     tell_assumptions(problem)
     save(draw_data(problem), target)
     out.print(f"The data as a picture: {target}\nNext: archsearch run {space}")
@@ -59,6 +60,36 @@ def _states(problem: Problem) -> Table:
     return table
 
 
+def _inputs(problem: Problem) -> Table:
+    """One line per input: unit, range over all parts."""
+    import numpy as np
+
+    from archsearch.cli.asked import existing_parts
+    from archsearch.cli.output import plain_table
+
+    table = plain_table("input", "unit", "range")
+    for column, item in enumerate(problem.space.inputs):
+        values = np.concatenate(
+            [part.trajectories.inputs[..., column][part.trajectories.valid] for _, part in existing_parts(problem)]
+        )
+        table.add_row(item.name, item.unit, f"{values.min():.4g} to {values.max():.4g}")
+    return table
+
+
+def _parameters(problem: Problem) -> Table:
+    """One line per parameter that was written down: where its fit starts, and what it is compared with."""
+    from archsearch.cli.output import plain_table
+
+    table = plain_table("parameter", "unit", "start", "bounds", "reference")
+    for item in problem.space.parameters if problem.space.terms else ():
+        low, high, reference = (
+            "-" if value is None else f"{value:.4g}" for value in (item.low, item.high, item.reference)
+        )
+        bounds = "fixed" if item.fixed else f"{low} to {high}"
+        table.add_row(item.name, item.unit, f"{item.value:.4g}", bounds, reference)
+    return table
+
+
 def _parts(problem: Problem) -> Table:
     """One line per part of the data: how much, and what a rollout of it starts from."""
     from archsearch.cli.asked import existing_parts
@@ -69,7 +100,8 @@ def _parts(problem: Problem) -> Table:
     for name, part in existing_parts(problem):
         times = part.trajectories.times[part.scored]
         start = "fitted initial states" if name == "train" else STARTS[part.start]
-        span = f"{times.min():g} to {times.max():g} {problem.space.problem.time_unit}"
+        unit = problem.space.problem.time_unit
+        span = f"{times.min():g} to {times.max():g}" + (f" {unit}" if unit != "1" else "")
         table.add_row(name, str(len(part.trajectories)), str(int(part.scored.sum())), span, start)
     return table
 

@@ -21,19 +21,32 @@ def score(
 ) -> None:
     """Score a candidate on the sealed test data, or say how it scored on the others.
 
-    A test score is computed once and kept: test data that were looked at often rank as well.
+    A test score is computed once and kept: test data that were looked at often rank as well. Without CANDIDATE the
+    best is scored, and the baselines beside it.
     """
     from archsearch.cli.output import print_json
+    from archsearch.report.leaderboard import four
     from archsearch.study.lookup import find_run
     from archsearch.study.store import Study
 
     study = Study.open(find_run(run, runs_dir))
     evaluation = study.resolve(candidate)
     found = _test_score(study, evaluation) if on == "test" else _kept(evaluation, on)
+    beside = _baselines(study, evaluation) if on == "test" and candidate is None else {}
     if json:
         print_json(found)
     else:
         _tell(found, evaluation, on, study)
+        for name, other in beside.items():
+            typer.echo(f"  beside it, {name}: nrmse {four(other.nrmse)}")
+
+
+def _baselines(study: Study, best: Evaluation) -> dict[str, Score]:
+    """The test scores of the baselines by their names, so that the report can compare."""
+    from archsearch.report.leaderboard import BASELINES, baselines_of
+
+    others = {key: item for key, item in baselines_of(study).items() if item.number != best.number}
+    return {BASELINES[key]: _test_score(study, item) for key, item in others.items() if item.validation is not None}
 
 
 def _test_score(study: Study, evaluation: Evaluation) -> Score:

@@ -113,7 +113,9 @@ def _about_the_rest(table: DataTable, columns: Sequence[str]) -> Iterator[str]:
 def _why_left_out(cells: list[str]) -> str:
     if len(set(cells)) <= 1:
         return f"it is always {cells[0]}" if cells else "it is empty"
-    return "it numbers the rows" if is_number(cells[0]) else f"it holds text, such as {cells[0]}"
+    if is_number(cells[0]):
+        return "it numbers the rows"
+    return f"it holds text, such as {cells[0]}; only numbers can be used"
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from archsearch.problem.syntax import ExpressionError
 from archsearch.problem.units import parse_unit
@@ -56,6 +57,16 @@ def unit_of_time(column: str) -> str:
 
 
 def as_name(text: str) -> str:
-    """A text as a name of plain letters, digits and _."""
-    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
+    """A text as a name of plain letters, digits and _: `Größe` becomes Grosse, `µ max` becomes mu_max."""
+    plain = "".join(_spelt(letter) for letter in unicodedata.normalize("NFKD", text))
+    name = re.sub(r"\W+", "_", plain, flags=re.ASCII).strip("_")
     return name if name[:1].isalpha() else f"state_{name}".rstrip("_")
+
+
+def _spelt(letter: str) -> str:
+    """A letter in plain ones: Greek ones by their names, accents left out."""
+    if letter.isascii() or unicodedata.combining(letter):
+        return letter if letter.isascii() else ""
+    kind = unicodedata.name(letter, "").split(" LETTER ")
+    spelt = kind[-1].replace("FINAL ", "").replace("LAMDA", "LAMBDA") if kind[0].startswith("GREEK ") else ""
+    return "ss" if letter == "ß" else spelt.capitalize() if "CAPITAL" in kind[0] else spelt.lower()

@@ -56,9 +56,15 @@ class GrammarProposer(Proposer):
         tried = self._tried(history)
         for genes, parents in self._ideas(tried, generator, index):
             candidate = self._candidate(genes)
-            if candidate.id not in taken:
+            if candidate.id not in taken and not self._stands_still(genes):
                 return replace(candidate, parents=parents)
         return None
+
+    def _stands_still(self, genes: Genes) -> bool:
+        """Whether nothing is left that moves any state: no change is told beside every run anyway."""
+        genome = from_parameters(genes, self._space)
+        kept = genome.physics and any(genome.terms.get(term.name) != "dropped" for term in self._space.terms)
+        return not (kept or genome.added or genome.slots or genome.everywhere)
 
     def _ideas(self, tried: Sequence[Tried], generator: np.random.Generator, index: int) -> Iterator[Idea]:
         """Genomes with their parents, the most wanted first; the last source names every genome there is."""

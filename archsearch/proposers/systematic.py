@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from archsearch.candidate.baselines import net_alone, physics_as_given, physics_plus_net
 from archsearch.candidate.genes import Value, to_parameters
@@ -18,10 +19,26 @@ def systematic(space: SearchSpace, genes: GeneSpace) -> Iterator[Genes]:
         if baseline is not None:
             yield dict(to_parameters(baseline, space))
     root = genes.walk(default)
+    if not space.terms:
+        yield from _together(space, genes, root)
     for name, value in _white_box(genes):
         yield genes.changed(root, {name: value})
     for slot in space.slots:
         yield genes.changed(root, {f"slot.{slot.name}": slot.roles[0]})
+
+
+def _together(space: SearchSpace, genes: GeneSpace, root: Genes) -> Iterator[Genes]:
+    """Without physics: a library term in every equation, all of them, a net in every slot.
+
+    A single change would leave the other equations standing still.
+    """
+    additive = [item for item in space.library if not item.replaces]
+    own = [[item.name for item in additive if state in item.equations] for state in space.state_names]
+    kinds = [{f"add.{name}": True for name in names if name is not None} for names in zip_longest(*own)]
+    for kind in kinds:
+        yield genes.changed(root, kind)
+    yield genes.changed(root, {name: value for kind in kinds for name, value in kind.items()})
+    yield genes.changed(root, {f"slot.{slot.name}": slot.roles[0] for slot in space.slots})
 
 
 def _white_box(genes: GeneSpace) -> list[tuple[str, Value]]:

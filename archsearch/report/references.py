@@ -39,7 +39,7 @@ def about_references(best: Evaluation) -> list[str]:
 
 def _missed(wrong: dict[str, FittedParameter], count: int) -> str:
     """What to say where a parameter is not what it should be."""
-    told = "; ".join(_beside(name, item) for name, item in wrong.items())
+    told = "; ".join(_beside(name, item) + _in_errors(item) for name, item in wrong.items())
     share = "The identified parameter that has a reference value is" if count == 1 else f"Of the {count} identified "
     if count > 1:
         verb = "is" if len(wrong) == 1 else "are"
@@ -51,3 +51,10 @@ def _beside(name: str, item: FittedParameter) -> str:
     """`T0 6.000 s, reference 6 s, off by 0.003 %`."""
     unit = "" if item.unit == "1" else f" {item.unit}"
     return f"{name} {aligned(item.value)}{unit}, reference {four(item.reference)}{unit}, off by {off_by(item)}"
+
+
+def _in_errors(item: FittedParameter) -> str:
+    """How many standard errors the reference is away, which tells noise from a wrong model."""
+    if not item.std_error or item.reference is None:
+        return ""
+    return f" or {abs(item.value - item.reference) / item.std_error:.1f} standard errors"

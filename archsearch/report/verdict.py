@@ -12,6 +12,7 @@ from archsearch.problem.problem import Part, Problem
 from archsearch.problem.trajectories import Floats
 from archsearch.report.leaderboard import BASELINES, baselines_of, four
 from archsearch.report.references import about_references
+from archsearch.report.sealed import RIVALS, about_test, sealed_scores
 
 if TYPE_CHECKING:
     from archsearch.study.store import Study
@@ -76,20 +77,23 @@ def judge(study: Study, problem: Problem) -> Verdict:
         return Verdict("nothing", headline, ("What went wrong with each is listed below.",), ())
     kind = kind_of(best, baselines_of(study))
     comparisons = _comparisons(study, problem, best)
-    answer = _answer(best, kind, comparisons)
+    test = sealed_scores(study, best)
+    overtaken_by = test.overtaken_by if test is not None else ()
+    answer = _answer(best, kind, comparisons, overtaken_by)
     sentences = (
         _numbers(best, comparisons),
         *_choice(study, best),
         *_spread(problem, comparisons),
         *_sanity(study, best),
+        *about_test(test, problem.test is not None),
         *about_references(best),
-        *_reservations(study, problem, best),
+        *_reservations(study, best),
     )
-    return Verdict(answer, _headline(answer, kind, comparisons), sentences, comparisons)
+    return Verdict(answer, _headline(answer, kind, comparisons, overtaken_by), sentences, comparisons)
 
 
 def kind_of(evaluation: Evaluation, baselines: dict[str, Evaluation]) -> str:
-    """What sort of model it is: `a hybrid model`, `corrected physics`, `the physics as given` or `a net alone`."""
+    """What sort of model it is: `a hybrid model`, `corrected physics`, `the physics as given`, `a net alone`, ..."""
     same = {key for key, other in baselines.items() if other.number == evaluation.number}
     if "physics" in same:
         return "the physics as given"
@@ -98,7 +102,7 @@ def kind_of(evaluation: Evaluation, baselines: dict[str, Evaluation]) -> str:
     used = [term for term in evaluation.terms.values() if term.status != "dropped"]
     if evaluation.nets:
         return "a hybrid model" if used else "a net alone"
-    return "corrected physics"
+    return "a model of library terms" if all(term.status == "added" for term in used) else "corrected physics"
 
 
 def bootstrap(
@@ -148,12 +152,12 @@ def _comparisons(study: Study, problem: Problem, best: Evaluation) -> tuple[Comp
     return tuple(found)
 
 
-def _answer(best: Evaluation, kind: str, comparisons: tuple[Comparison, ...]) -> Answer:
-    """Yes only if a joint model beats the physics and the net, and no interval that could be drawn reaches zero."""
-    rivals = [item for item in comparisons if item.baseline in ("physics", "net")]
+def _answer(best: Evaluation, kind: str, comparisons: tuple[Comparison, ...], overtaken_by: tuple[str, ...]) -> Answer:
+    """Yes only if a joint model beats the physics and the net, as far as intervals and test data tell."""
+    rivals = [item for item in comparisons if item.baseline in RIVALS]
     if kind in ("the physics as given", "a net alone") or any(four(r.error) == four(best.error) for r in rivals):
         return "no"
-    if any(item.interval is not None and item.interval[0] <= 0 for item in rivals):
+    if overtaken_by or any(item.interval is not None and item.interval[0] <= 0 for item in rivals):
         return "undecided"
     return "yes"
 
@@ -169,15 +173,18 @@ def _choice(study: Study, best: Evaluation) -> tuple[str, ...]:
     )
 
 
-def _headline(answer: Answer, kind: str, comparisons: tuple[Comparison, ...]) -> str:
+def _headline(answer: Answer, kind: str, comparisons: tuple[Comparison, ...], overtaken_by: tuple[str, ...]) -> str:
     """The answer in one sentence."""
-    rivals = " and ".join(f"the {item.name}" for item in comparisons if item.baseline in ("physics", "net"))
+    rivals = " and ".join(f"the {item.name}" for item in comparisons if item.baseline in RIVALS)
     if answer == "no" and not any(item.baseline == "physics" for item in comparisons) and kind == "a net alone":
         return "No physics was given, or none that fits, so there was nothing to join: the best model is a net alone."
     if answer == "no":
         return f"Joining did not pay: {kind} is as good as anything found."
     if not rivals:
         return f"The best model found is {kind}; no baseline could be scored beside it."
+    if overtaken_by:
+        better = " and ".join(overtaken_by)
+        return f"{kind[0].upper()}{kind[1:]} is ahead where models were chosen, but {better} on the sealed test data."
     if answer == "undecided":
         return f"The best model found is {kind}, ahead of {rivals}, but by less than chance can explain."
     return f"{kind[0].upper()}{kind[1:]} predicts the held-out data better than {rivals}."
@@ -238,15 +245,10 @@ def _sanity(study: Study, best: Evaluation) -> list[str]:
     return found
 
 
-def _reservations(study: Study, problem: Problem, best: Evaluation) -> list[str]:
-    """What a careful reader would ask: chosen among how many, tested on what, which parameters mean something."""
+def _reservations(study: Study, best: Evaluation) -> list[str]:
+    """What a careful reader would ask: chosen among how many, trained how often, which parameters mean something."""
     scored = sum(evaluation.validation is not None for evaluation in study.evaluations())
-    test = study.test_scores().get(best.candidate)
     found = [f"It is the best of {scored} on the very data that ranked them, so this error is on the optimistic side."]
-    if test is not None:
-        found.append(f"On the test data, which ranked nothing, its error is {four(test.nrmse)}.")
-    elif problem.test is not None:
-        found.append("The sealed test data have not been looked at yet.")
     found.append("Each candidate was trained once, so the spread over random seeds is not known.")
     vague = [name for name, parameter in best.parameters.items() if parameter.identified is False]
     if vague:

@@ -14,7 +14,7 @@ from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training.batches import Batch
 from archsearch.training.evidence import maximise_evidence
-from archsearch.training.gauss_newton import descend
+from archsearch.training.gauss_newton import ROUGH, descend
 from archsearch.training.integrate import accurate, rollout
 from archsearch.training.least_squares import LeastSquares, Point
 from archsearch.training.losses import Loss
@@ -76,7 +76,7 @@ def fit(
         stages += _least_squares(loss)
     if settings.method == "shooting" or not math.isfinite(_error(loss)):
         stages += _shooting(loss, generator)
-    return _checked(loss, stages)
+    return _checked(loss, stages, generator)
 
 
 def _shooting(loss: Loss, generator: torch.Generator) -> list[Stage]:
@@ -110,11 +110,11 @@ def _least_squares(loss: Loss) -> list[Stage]:
     points, stages = [_quiet(loss, squares), squares.here()], []
     for length in SEGMENTS:
         if length < loss.samples.times.shape[1] - 1:
-            reached = descend(loss, Batch.segments(loss, length), loss.settings.segment_steps)
+            reached = descend(loss, Batch.segments(loss, length), loss.settings.segment_steps, enough=ROUGH)
             stages.append(stage(f"segments of {length}", reached))
             points.append(squares.here())
     squares.go(min(reversed(points), key=lambda point: _cost(squares, point)))
-    stages.append(stage("whole trajectories", descend(loss, whole, loss.settings.segment_steps)))
+    stages.append(stage("whole trajectories", descend(loss, whole, loss.settings.segment_steps, enough=ROUGH)))
     _refine(loss)
     return [*stages, maximise_evidence(loss)]
 
@@ -152,23 +152,12 @@ def _cost(squares: LeastSquares, point: Point) -> float:
     return cost if math.isfinite(cost) else math.inf
 
 
-def _weaken_prior(loss: Loss) -> list[Stage]:
-    """Where physics alone leaves less than the smooth took for noise, weigh the prior by what it leaves instead.
-
-    The smooth of few samples cannot tell bends from noise, and would have the prior bend the parameters. A net could
-    fit the noise itself, so what it leaves says nothing.
-    """
-    left = max(_error(loss), 1e-6)
-    if loss.model.nets() or not left < float(loss.noise) / 2:
-        return []
-    loss.noise = torch.full_like(loss.noise, left)
-    return [stage("weaker prior", descend(loss, Batch.whole(loss), loss.settings.least_squares_steps))]
-
-
-def _checked(loss: Loss, stages: list[Stage]) -> Fit:
+def _checked(loss: Loss, stages: list[Stage], generator: torch.Generator) -> Fit:
     """Compare with an accurate rollout; where the training grid was too coarse, refine it and polish once more."""
     while math.isfinite(_error(loss)) and _refine(loss):
-        stages.append(replace(maximise_evidence(loss), name=f"{loss.settings.substeps} substeps"))
+        by_shooting = loss.settings.method == "shooting"
+        polished = shoot(loss, generator) if by_shooting else [maximise_evidence(loss)]
+        stages += [replace(one, name=f"{one.name}, {loss.settings.substeps} substeps") for one in polished]
     error = loss.error(_accurate(loss), loss.samples.valid)
     with torch.no_grad():
         initial = loss.coordinates.natural(loss.initial.value())

@@ -25,7 +25,9 @@ REFUSALS = 10
 """Damping is raised this often before an iteration gives up."""
 SMALL_DECREASE = 1e-3
 SMALL_STEPS = 2
-"""So many iterations in a row with less than this relative decrease, and the fit has converged."""
+"""So many iterations in a row with less than that relative decrease, and the fit has converged."""
+ROUGH = 0.02
+"""The same for stages that only prepare the next one."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Descent(Minimum):
     damping: float
 
 
-def descend(loss: Loss, batch: Batch, steps: int, damping: float = FIRST_DAMPING) -> Descent:
+def descend(
+    loss: Loss, batch: Batch, steps: int, damping: float = FIRST_DAMPING, enough: float = SMALL_DECREASE
+) -> Descent:
     """Lower the sum of squares of a batch, in place; ends at the best point that was visited.
 
     A trial point that is not finite or not better is refused and the damping raised, which is all the protection
@@ -46,6 +50,7 @@ def descend(loss: Loss, batch: Batch, steps: int, damping: float = FIRST_DAMPING
         batch: the rollouts to be fitted.
         steps: iterations at most.
         damping: of the first iteration.
+        enough: relative decrease of an iteration that is called small.
 
     Reference:
         Marquardt (1963), J. SIAM 11:431, with unknowns of order one damped alike; Jacobian parallel in time.
@@ -63,7 +68,7 @@ def descend(loss: Loss, batch: Batch, steps: int, damping: float = FIRST_DAMPING
             small = SMALL_STEPS
             break
         before, (point, cost, z, damping) = cost, found
-        small = small + 1 if before - cost < SMALL_DECREASE * before else 0
+        small = small + 1 if before - cost < enough * before else 0
     squares.go(point)
     return Descent(cost, done, "converged" if small >= SMALL_STEPS else "steps", damping)
 

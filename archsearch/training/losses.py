@@ -15,7 +15,6 @@ from archsearch.training.regularizers import ROWS
 from archsearch.training.smoothing import Smoothed
 from archsearch.training.task import Samples
 
-
 FIRST_NOISE = 0.01
 """The least variance of the noise, in variances of the data, that a fit begins with."""
 

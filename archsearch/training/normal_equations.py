@@ -96,6 +96,7 @@ class NormalEquations:
         c, info = torch.linalg.cholesky_ex(self.c + damping * eye)
         if bool((info != 0).any()):
             return None, None
-        eliminated = (self.b @ torch.cholesky_solve(self.b.transpose(1, 2), c)).sum(0)
+        solved = torch.cholesky_solve(self.b.transpose(1, 2), c).flatten(0, 1)
+        eliminated = self.b.permute(1, 0, 2).flatten(1) @ solved
         damped = self.a + damping * torch.eye(len(self.a), dtype=self.a.dtype, device=self.a.device)
         return damped - eliminated, c

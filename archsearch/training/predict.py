@@ -18,6 +18,8 @@ INITIAL = "initial"
 """Key of the initial state that a fit leaves for all trajectories; `initial.<id>` is that of one of them."""
 
 WARMUP_STEPS = 40
+CLOSED_SUBSTEPS = 8
+"""Steps per interval of rollouts with a term closed."""
 
 
 def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dict[str, Tensor]:
@@ -60,10 +62,12 @@ def dense_times(times: Tensor, dense: int) -> Tensor:
 def _without(
     model: HybridModel, term: str, z0: Tensor, samples: Samples, coordinates: Coordinates, settings: FitSettings
 ) -> Tensor:
-    """The rollout with one term closed, at the accuracy of the training grid: what matters is whether it is bad."""
+    """The rollout with one term closed, with fixed steps: what matters is how bad it is, not to how many digits."""
     closed = model.with_gates({term: 0.0})
     with torch.no_grad(), closed.prepared():
-        z = rollout(coordinates.field(closed), z0, samples.times, samples.inputs, settings.substeps)
+        z = rollout(
+            coordinates.field(closed), z0, samples.times, samples.inputs, max(settings.substeps, CLOSED_SUBSTEPS)
+        )
     return coordinates.natural(z)
 
 

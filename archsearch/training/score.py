@@ -9,7 +9,6 @@ from archsearch.problem.expressions import parse_condition
 from archsearch.problem.problem import Part, Problem
 from archsearch.problem.trajectories import Bools, Floats
 
-
 FEWEST_TRAJECTORIES = 5
 """With fewer, models are compared by sampling times."""
 

@@ -109,6 +109,14 @@ def test_score_of_the_test_part_is_computed_once(runs: Path) -> None:
     assert "on the test data" in ask("score", "last", "0").out
 
 
+def test_the_best_is_scored_on_the_test_part_beside_the_baselines(runs: Path) -> None:
+    told = ask("score", "last")
+    assert told.code == 0, told.err
+    assert told.out.count("beside it, ") in (2, 3)
+    assert "beside it, net alone: nrmse" in told.out
+    assert len(list((runs / "first-run" / "candidates").glob("*/test.json"))) == told.out.count("beside it, ") + 1
+
+
 def test_list_as_json_and_for_people(runs: Path) -> None:
     (entry,) = only_json("list")["runs"]
     assert (entry["run"], entry["space"], entry["evaluated"]) == ("first-run", "hare_lynx", TRIALS)

@@ -21,7 +21,8 @@ from archsearch.problem.problem import Problem
 from archsearch.settings import FitSettings, Limits, RunSettings
 from archsearch.training.score import score
 
-SETTINGS = RunSettings(fit=FitSettings(least_squares_steps=10), limits=Limits(wall_seconds=6.0, memory_mb=512))
+SETTINGS = RunSettings(fit=FitSettings(least_squares_steps=10), limits=Limits(wall_seconds=120.0, memory_mb=512))
+HASTY = SETTINGS.model_copy(update={"limits": SETTINGS.limits.model_copy(update={"wall_seconds": 1.5})})
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,6 @@ def test_what_the_check_finds_is_told_and_nothing_is_run(evaluator: Evaluator) -
 
 BODY = "        growth = self"
 HOSTILE = {
-    "endless": ("        while True: pass\n", "time"),
     "raises": ("        raise ValueError('no good')\n", "fit"),
     "recursive": ("        self.rhs(t, x, u)\n", "fit"),
     "memory": ("        import torch; self.hoard = [torch.zeros(1 << 24) for _ in range(100)]\n", "memory"),
@@ -163,7 +163,17 @@ def test_whatever_a_candidate_does_is_a_failure_with_kind_sentence_and_remedy(
     evaluator: Evaluator, physics: str, name: str
 ) -> None:
     harm, wanted = HOSTILE[name]
-    outcome = evaluator.evaluate(Candidate(physics.replace(BODY, harm + BODY), "llm"), 7)
+    check_failure(evaluator.evaluate(Candidate(physics.replace(BODY, harm + BODY), "llm"), 7), wanted)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_candidate_that_never_ends_is_a_failure_too(problem: Problem, physics: str) -> None:
+    endless = Candidate(physics.replace(BODY, "        while True: pass\n" + BODY), "llm")
+    with closing(Evaluator(problem, HASTY)) as hasty:
+        check_failure(hasty.evaluate(endless, 7), "time")
+
+
+def check_failure(outcome: Outcome, wanted: str) -> None:
     assert kind(outcome) == wanted
     failure = outcome.evaluation.failure
     assert failure is not None

@@ -92,6 +92,15 @@ def test_a_counter_of_rows_and_an_unknown_unit_are_told(tmp_path) -> None:
     assert "'10^6 cells/mL' in the column 'cells [10^6 cells/mL]' is not known as a unit" in told
 
 
+@pytest.mark.parametrize(
+    ("heading", "name"), [("Größe", "Grosse"), ("µ max", "mu_max"), ("Δx", "Deltax"), ("x.1", "x_1"), ("é²", "e2")]
+)
+def test_headings_become_plain_names(tmp_path, heading: str, name: str) -> None:
+    problem, _ = start(tmp_path, f"time,{heading}\n" + "".join(f"{k},{k % 3}\n" for k in range(9)))
+    assert problem.space.state_names == (name,)
+    assert problem.space.states[0].column == heading
+
+
 def test_a_time_column_is_known_by_its_unit(tmp_path) -> None:
     problem, _ = start(tmp_path, "size,Zeitpunkt [min]\n" + "".join(f"{k**2},{k}\n" for k in range(9)))
     assert problem.space.data.time == "Zeitpunkt [min]"

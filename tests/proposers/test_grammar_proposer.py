@@ -143,11 +143,62 @@ def test_seeds_lead_to_different_searches(space: SearchSpace) -> None:
     assert {item.id for item in one} != {item.id for item in other}
 
 
-def test_a_tiny_space_is_gone_through_to_its_last_genome() -> None:
+def test_a_tiny_space_is_gone_through_to_its_last_genome_but_the_one_that_stands_still() -> None:
     tiny = space_of(TINY)
     found, _ = proposals(tiny, world=0, seed=0, trials=1000, failing=0.0)
-    everything = {candidate_of(from_parameters(genome, tiny), tiny).id for genome in GeneSpace(tiny).all()}
-    assert {item.id for item in found} == everything
+    everything = {candidate_of(from_parameters(genome, tiny), tiny) for genome in GeneSpace(tiny).all()}
+    still = {item.id for item in everything if item.claim == "No physics."}
+    assert len(still) == 1
+    assert {item.id for item in found} == {item.id for item in everything} - still
+
+
+NO_PHYSICS = """
+[problem]
+title = "Two unknowns"
+[data]
+[split]
+[[states]]
+name = "a"
+[[states]]
+name = "b"
+[[parameters]]
+name = "k"
+value = 0.0
+[[library]]
+name = "linear_a"
+expression = "k * a"
+equations = { a = "+" }
+[[library]]
+name = "square_a"
+expression = "k * a * a"
+equations = { a = "+" }
+[[library]]
+name = "linear_b"
+expression = "k * b"
+equations = { b = "+" }
+[[slots]]
+name = "a_rate"
+equation = "a"
+inputs = ["a", "b"]
+[[slots]]
+name = "b_rate"
+equation = "b"
+inputs = ["a", "b"]
+"""
+
+
+def test_without_physics_all_equations_move_before_single_ones_do() -> None:
+    bare = space_of(NO_PHYSICS)
+    found, _ = proposals(bare, world=0, seed=0, trials=30)
+    assert found[0].id == baseline_candidates(bare)["net"].id
+    moved = [{name for name in changed(item) if name.count(".") == 1} for item in found[1:5]]
+    assert moved == [
+        {"add.linear_a", "add.linear_b"},
+        {"add.square_a"},
+        {"add.linear_a", "add.square_a", "add.linear_b"},
+        {"slot.a_rate", "slot.b_rate"},
+    ]
+    assert not any(item.claim.startswith("Nothing changes") for item in found)
     assert len(found) < 1000
 
 

@@ -39,6 +39,11 @@ def test_one_that_is_off_is_not_called_recovered() -> None:
     assert "is not recovered within 2 %" in said(T0=parameter(6.2, 6.0))
 
 
+def test_how_far_off_is_told_in_standard_errors_as_well() -> None:
+    item = parameter(6.3, 6.0).model_copy(update={"std_error": 0.2})
+    assert "T0 6.300 s, reference 6 s, off by 5 % or 1.5 standard errors." in said(T0=item)
+
+
 def test_a_value_that_is_not_identified_is_never_called_recovered() -> None:
     text = said(T0=parameter(6.0, 6.0, identified=False))
     assert "none was recovered" in text

@@ -121,6 +121,20 @@ def test_the_test_score_is_quoted_and_worse_than_no_change_is_said() -> None:
     assert "no better than predicting no change at all, which gives 1.5" in verdict.text
 
 
+def test_a_lead_that_the_sealed_data_do_not_confirm_is_not_called_one() -> None:
+    best = evaluation(2, [0.4, 0.41, 0.39, 0.42, 0.38, 0.4], net=True)
+    errors = {"c0": 0.5, "c1": 0.9, "c2": 0.7}
+    test = {
+        key: Score(nrmse=error, rmse={}, per_trajectory={}, trajectories=1, diverged=0) for key, error in errors.items()
+    }
+    verdict = judge(run(PHYSICS, ALONE, best, baselines=BASE, test=test), trajectories(6))
+    assert verdict.answer == "undecided"
+    assert "ahead where models were chosen, but the physics as given on the sealed test data" in verdict.headline
+    assert "its error is 0.7, beside 0.5 for the physics as given, 0.9 for the net alone." in verdict.text
+    confirmed = {**test, "c2": test["c2"].model_copy(update={"nrmse": 0.3})}
+    assert judge(run(PHYSICS, ALONE, best, baselines=BASE, test=confirmed), trajectories(6)).answer == "yes"
+
+
 def test_without_physics_there_is_nothing_to_join() -> None:
     leader = evaluation(2, [0.2] * 6, net=True, physics=False)
     verdict = judge(run(ALONE, leader, baselines={"net": 1}), trajectories(6))
@@ -134,6 +148,8 @@ def test_what_a_model_is_called() -> None:
     assert kind_of(ALONE, baselines) == "a net alone"
     assert kind_of(evaluation(2, [1.0], net=True), baselines) == "a hybrid model"
     assert kind_of(evaluation(2, [1.0]), baselines) == "corrected physics"
+    added = evaluation(2, [1.0]).model_copy(update={"terms": {"linear": FittedTerm(status="added")}})
+    assert kind_of(added, baselines) == "a model of library terms"
 
 
 def test_the_bootstrap_needs_five_trajectories_that_all_came_through() -> None:
