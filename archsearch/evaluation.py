@@ -92,6 +92,7 @@ class Evaluator:
             outcome = self._scored(candidate, number)
         except FailedError as failed:
             outcome = Outcome(Evaluation.failed(candidate, number, failed.failure), b"", {}, failed.log)
+        self._sandbox.clear()
         seconds = round(time.monotonic() - started, 3)
         return replace(outcome, evaluation=outcome.evaluation.model_copy(update={"seconds": seconds}))
 

@@ -7,12 +7,17 @@ confinement (a Landlock and seccomp tier) belongs into `confine`, and `tier` nam
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 
 from archsearch.sandbox.limits import apply_limits
 from archsearch.settings import Limits
 
 LOG_FILE = "log.txt"
+PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
 
 
 def tier() -> str:
@@ -28,11 +33,18 @@ def confine(folder: str, limits: Limits) -> None:
         limits: what it may use.
     """
     os.setsid()
+    _die_with_the_zygote()
     os.chdir(folder)
     os.umask(0o077)
     _only_log_open()
     os.environ.clear()
     apply_limits(limits)
+
+
+def _die_with_the_zygote() -> None:
+    """On Linux, be killed when the process that watches the limits dies, whoever killed it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _only_log_open() -> None:

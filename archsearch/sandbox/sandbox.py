@@ -82,6 +82,11 @@ class Sandbox:
             raise ClosedError("expected an open sandbox, found one that is closed")
         return Path(tempfile.mkdtemp(dir=self._place))
 
+    def clear(self) -> None:
+        """Remove the folders of all jobs so far."""
+        for folder in self._place.iterdir() if self._place is not None else ():
+            shutil.rmtree(folder, ignore_errors=True)
+
     def run(self, entry: str, folder: Path) -> Report:
         """Run one job.
 

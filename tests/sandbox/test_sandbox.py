@@ -257,3 +257,22 @@ def test_a_result_is_read_only_if_it_is_a_small_regular_file(tmp_path: Path) -> 
 
 def test_text_for_people_holds_no_control_characters() -> None:
     assert printable("a\x1b[2Jb\r\x07\n\tc\u202e") == "a\ufffd[2Jb\ufffd\ufffd\n\tc\ufffd"
+
+
+def test_a_job_that_kills_its_watcher_dies_with_it(sandbox: Sandbox) -> None:
+    source = """
+import os, signal, time
+open('pid', 'w').write(str(os.getpid()))
+os.kill(os.getppid(), signal.SIGKILL)
+while True: time.sleep(1)
+"""
+    folder, report = run(sandbox, source)
+    assert report.exit is None
+    assert gone(int((folder / "pid").read_text()))
+
+
+def test_folders_of_jobs_do_not_pile_up(sandbox: Sandbox) -> None:
+    folder, _ = run(sandbox, "open('made', 'w')")
+    sandbox.clear()
+    assert not folder.exists()
+    assert run(sandbox, "pass")[1].exit == 0
