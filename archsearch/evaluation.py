@@ -91,7 +91,7 @@ class Evaluator:
         try:
             outcome = self._scored(candidate, number)
         except FailedError as failed:
-            outcome = Outcome(Evaluation.failed(candidate, number, failed.failure), b"", {}, failed.log)
+            outcome = Outcome(Evaluation.of(candidate, number, failed.failure), b"", {}, failed.log)
         self._sandbox.clear()
         seconds = round(time.monotonic() - started, 3)
         return replace(outcome, evaluation=outcome.evaluation.model_copy(update={"seconds": seconds}))
@@ -138,15 +138,13 @@ class Evaluator:
         terms = tuple(name for name in claims.get("terms", ()) if isinstance(name, str))
         train, said = self._predict(candidate.source, weights, problem.train, seed, terms)
         validation, said_too = self._predict(candidate.source, weights, problem.validation, seed, ())
-        record = Evaluation.failed(candidate, number).model_copy(
+        record = Evaluation.of(candidate, number).model_copy(
             update={
                 "status": "ok",
                 "train": score(problem, problem.train, train["states"]),
                 "validation": _finite(score(problem, problem.validation, validation["states"]), log),
-                "parameters": _parameters(problem, claims, arrays),
-                "terms": _terms(problem, claims, train),
-                "nets": _nets(claims, arrays),
                 "weights": _count(arrays, "net."),
+                **_said_of_itself(problem, claims, arrays, train),
             }
         )
         predictions = {f"{part}.{name}": array for part, found in (("train", train), ("validation", validation))
@@ -173,8 +171,12 @@ class Evaluator:
 
     def _task(self, part: Part, seed: int) -> Task:
         space = self._problem.space
-        samples = samples_given(part)
-        return Task(space.states, space.input_names, samples, part.start, self._settings.fit, seed)
+        start: str = part.start
+        if part is self._problem.train:
+            start = "fitted"
+        elif start == "warmup" and space.split.by == "time":
+            start = "within"
+        return Task(space.states, space.input_names, samples_given(part), start, self._settings.fit, seed)
 
     def _folder(self, source: str, task: Task) -> Path:
         folder = self._sandbox.folder()
@@ -309,6 +311,20 @@ def _count(arrays: Arrays, prefix: str) -> int:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _said_of_itself(
+    problem: Problem, claims: dict[str, Any], arrays: Arrays, train: Arrays
+) -> dict[str, dict[str, Any]]:
+    """What the candidate's process said of its parameters, terms and nets, if it makes sense."""
+    try:
+        return {
+            "parameters": _parameters(problem, claims, arrays),
+            "terms": _terms(problem, claims, train),
+            "nets": _nets(claims, arrays),
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # it may have written anything
+        raise FailedError(_result_failure("what it said of its parameters, terms and nets makes no sense")) from error
 
 
 def _parameters(problem: Problem, claims: dict[str, Any], arrays: Arrays) -> dict[str, FittedParameter]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from archsearch.candidate.finding import ACTIVATIONS, REGULARIZERS, ROLES, SIGNATURES, Findings
+from archsearch.candidate.finding import ACTIVATIONS, FITTED, REGULARIZERS, ROLES, SIGNATURES, Findings
 from archsearch.problem.expressions import ExpressionError
 from archsearch.problem.naming import ATTRIBUTES
 from archsearch.problem.space import SearchSpace
@@ -73,6 +73,8 @@ def _method(node: ast.FunctionDef, declared: Declared, findings: Findings) -> No
         findings.add(node, f"the method '{name}' has a decorator", "Leave the decorator out")
     if name in SIGNATURES:
         _signature(node, SIGNATURES[name], findings)
+        if name not in FITTED:
+            findings.add(node, f"the method '{name}' is not fitted yet", "State it in rhs, or leave it out")
     elif not name.startswith("_") or name.startswith("__"):
         findings.unknown(node, "method for candidates", name, [*SIGNATURES, "_helper"])
     elif not node.args.args or node.args.args[0].arg != "self":

@@ -64,7 +64,9 @@ SIGNATURES = {
     "algebraic": ("self", "t", "x", "z", "u"),
     "limits": ("self", "t", "x", "u"),
 }
-"""The methods that a candidate may have, besides private helpers."""
+"""The methods of the model language, besides private helpers."""
+FITTED = ("rhs",)
+"""Those that the trainer honours; one that it would pass over must not be written in vain."""
 
 _BUILTINS = "abs all any dict enumerate float int len list max min pow range reversed round set sum tuple zip"
 BUILTINS = frozenset(_BUILTINS.split())

@@ -106,8 +106,8 @@ class Evaluation(Record):
     """The genome as Optuna parameters, if the candidate came from one."""
 
     @classmethod
-    def failed(cls, candidate: Candidate, number: int, failure: Failure | None = None) -> Evaluation:
-        """The record of a candidate that has no result, or none yet."""
+    def of(cls, candidate: Candidate, number: int, failure: Failure | None = None) -> Evaluation:
+        """The record of a candidate that has no result yet, or none because it failed."""
         return cls(
             number=number,
             candidate=candidate.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -43,10 +43,15 @@ def score(
 
 def _baselines(study: Study, best: Evaluation) -> dict[str, Score]:
     """The test scores of the baselines by their names, so that the report can compare."""
+    from archsearch.errors import NothingFoundError
     from archsearch.report.leaderboard import BASELINES, baselines_of
 
     others = {key: item for key, item in baselines_of(study).items() if item.number != best.number}
-    return {BASELINES[key]: _test_score(study, item) for key, item in others.items() if item.validation is not None}
+    found: dict[str, Score] = {}
+    for key, item in others.items():
+        with suppress(NothingFoundError):  # a baseline that cannot be rolled out there has no score to stand beside
+            found |= {BASELINES[key]: _test_score(study, item)} if item.validation is not None else {}
+    return found
 
 
 def _test_score(study: Study, evaluation: Evaluation) -> Score:

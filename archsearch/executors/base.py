@@ -81,4 +81,4 @@ def _crash(candidate: Candidate, number: int, what: str, log: str) -> Outcome:
         message=f"The evaluator crashed: {what}",
         remedy="This is a fault of archsearch, not of the candidate; its log has the traceback.",
     )
-    return Outcome(Evaluation.failed(candidate, number, failure), b"", {}, log)
+    return Outcome(Evaluation.of(candidate, number, failure), b"", {}, log)

@@ -15,6 +15,7 @@ from archsearch.problem.default_library import with_default_library
 from archsearch.problem.defaults import assumptions, with_default
 from archsearch.problem.problem import Part, Problem
 from archsearch.problem.readers import DataTable, read_table
+from archsearch.problem.scales import spread
 from archsearch.problem.space import SearchSpace
 from archsearch.problem.splitting import completed, split_parts
 from archsearch.problem.toml import read_space
@@ -74,15 +75,9 @@ def _as_column(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _scales(train: Part) -> Floats:
-    """(n,), the spread of the training observations of each state; 1 where there is none."""
-    scales = np.ones(train.trajectories.states.shape[-1])
-    for column in range(len(scales)):
-        values = train.trajectories.states[..., column]
-        seen = values[np.isfinite(values)]
-        spread = float(seen.std()) if seen.size else 0.0
-        # a state that never changed is scaled by its size, so that its error still means something
-        scales[column] = spread if spread > 0 else float(np.abs(seen).max(initial=0.0)) or 1.0
-    return scales
+    """(n,), the spread of the training observations of each state."""
+    states = train.trajectories.states
+    return np.array([spread(states[..., column]) for column in range(states.shape[-1])])
 
 
 def _fingerprint(path: Path, space: SearchSpace, trajectories: Trajectories) -> str:

@@ -150,7 +150,7 @@ def _ranked_or_failed(candidate: Candidate, outcome: Outcome) -> Outcome:
         message=f"Its validation error is {evaluation.error}, which is not a finite number.",
         remedy="Bound what grows without limit, or start its parameters elsewhere.",
     )
-    record = Evaluation.failed(candidate, evaluation.number, failure)
+    record = Evaluation.of(candidate, evaluation.number, failure)
     return type(outcome)(record.model_copy(update={"seconds": evaluation.seconds}), b"", {}, outcome.log)
 
 

@@ -21,7 +21,7 @@ def diagnose(found: Fit) -> dict[str, Any]:
     The posterior is Gaussian around the fit (Laplace), weights of the nets and initial states integrated out: a
     parameter that a net could take over keeps the width of its prior, and is called not identified. Regularizers
     and priors of weights do not count: they choose a convention, the data do not. Transformed parameters have a prior
-    of standard deviation 1.
+    of standard deviation 1. With no more data than physical unknowns nothing is identified: the noise is not.
 
     Reference:
         The local test is that of science's standard theory of nuisance parameters: the information about the physics
@@ -34,11 +34,16 @@ def diagnose(found: Fit) -> dict[str, Any]:
     spread = _raw_spread(found)
     errors = {name: _length(slope, spread) for name, slope in slopes.items()}
     widths = {name: _length(slope, torch.ones_like(spread)) for name, slope in slopes.items()}
+    enough = _observations(found) > len(values) + found.loss.initial.count()
     return {
         "std_error": errors,
-        "identified": {name: errors[name] < CONTRACTION * widths[name] for name in errors},
+        "identified": {name: enough and errors[name] < CONTRACTION * widths[name] for name in errors},
         "share": share(found),
     }
+
+
+def _observations(found: Fit) -> int:
+    return int(torch.isfinite(found.loss.samples.states).sum())
 
 
 def _slope(value: Tensor, raw: Tensor) -> Tensor:
@@ -54,7 +59,7 @@ def _length(slope: Tensor, spread: Tensor) -> float:
 def _raw_spread(found: Fit) -> Tensor:
     """(number of raw parameters,): posterior standard deviations; infinite where the equations are singular."""
     loss = found.loss
-    squares = LeastSquares(loss, Batch.whole(loss), regularized=False)
+    squares = LeastSquares(loss, Batch.whole(loss), regularized=False, informed=False)
     point = squares.here()
     _, z = squares.cost(point)
     covariance = squares.equations(point, z).covariance()

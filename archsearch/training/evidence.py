@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from archsearch.training.batches import Batch
 from archsearch.training.gauss_newton import FIRST_DAMPING, descend
 from archsearch.training.least_squares import LeastSquares
-from archsearch.training.losses import Loss, prior_of
+from archsearch.training.losses import Loss
 from archsearch.training.stages import Stage
 
 ROUNDS = 6
@@ -74,26 +75,32 @@ def _set(loss: Loss, hyper: Hyper) -> None:
 
 def _updated(loss: Loss, batch: Batch, now: Hyper) -> Hyper | None:
     """Noise and precision that fit the current point; None if its curvature is singular."""
-    squares = LeastSquares(loss, batch)
+    squares = LeastSquares(loss, batch, regularized=False)  # regularizers are no data: they determine nothing
     point = squares.here()
     cost, z = squares.cost(point)
     covariance = squares.equations(point, z).covariance()
     if covariance is None or not cost < float("inf"):
         return None
-    _, precision = prior_of(loss.model, loss.start, loss.settings)
+    _, precision = loss.prior()
     size, physical = len(point.p), len(loss.model.raw)
     # the sum of squares is in units of the noise, so its inverse times the noise is the posterior covariance
-    determined = 1.0 - now.noise * precision * covariance.diagonal()[:size]
-    by_data = determined.clamp(0.0, 1.0)
-    weights = point.p[physical:]
-    size_of_weights = float((precision[physical:] / now.precision * weights.square()).sum())
-    used = float(by_data[physical:].sum())
-    free = float(by_data.sum()) + sum(unknown.numel() for unknown in loss.initial.unknowns())
-    seen = torch.isfinite(loss.samples.states)
-    left = float(loss.error(z, loss.samples.valid)) * float(seen.sum())
-    noise = left / max(float(seen.sum()) - free, 1.0)
-    found = used / size_of_weights if size_of_weights > 0 else now.precision
-    return Hyper(_within(noise, NOISE) if loss.noise_is_free else now.noise, _within(found, PRECISION))
+    by_data = (1.0 - now.noise * precision * covariance.diagonal()[:size]).clamp(0.0, 1.0)
+    free = float(by_data.sum()) + loss.initial.count()
+    return Hyper(_noise(loss, z, free, now), _precision(precision, point.p, by_data, physical, now))
+
+
+def _noise(loss: Loss, z: Tensor, free: float, now: Hyper) -> float:
+    """Misfit over degrees of freedom; as it was where nothing is left over to tell, or where it is known."""
+    seen = float(torch.isfinite(loss.samples.states).sum())
+    if not loss.noise_is_free or seen - free < 1.0:
+        return now.noise
+    return _within(loss.error(z, loss.samples.valid) * seen / (seen - free), NOISE)
+
+
+def _precision(precision: Tensor, p: Tensor, by_data: Tensor, physical: int, now: Hyper) -> float:
+    """How many weights the data determine over their weighed sum of squares."""
+    squares = float((precision[physical:] / now.precision * p[physical:].square()).sum())
+    return _within(float(by_data[physical:].sum()) / squares, PRECISION) if squares > 0 else now.precision
 
 
 def _within(value: float, ends: tuple[float, float]) -> float:

@@ -19,7 +19,7 @@ from archsearch.training.integrate import accurate, rollout
 from archsearch.training.least_squares import LeastSquares, Point
 from archsearch.training.losses import Loss
 from archsearch.training.minimise import minimise
-from archsearch.training.prepare import calibrate, fill_hidden, prepare
+from archsearch.training.prepare import calibrate, fill_hidden, prepare, unseen
 from archsearch.training.shooting import match_intervals, shoot
 from archsearch.training.stages import Stage, stage
 from archsearch.training.task import Samples
@@ -90,8 +90,8 @@ def _shooting(loss: Loss, generator: torch.Generator) -> list[Stage]:
 
 
 def _physics_first(loss: Loss) -> list[Stage]:
-    """Where a state is hidden, roll out the physics alone, fitted, to have an idea of it; the smooth then shows it."""
-    if bool(torch.isfinite(loss.smoothed.states).any(1).any(0).all()):
+    """Where a trajectory hides a state, roll out the physics alone, fitted, to have an idea of it to start from."""
+    if not bool(unseen(loss).any()):
         return []
     physics = replace(loss, model=loss.model.nulled())
     unknowns = [loss.model.raw, *loss.initial.unknowns()]
@@ -122,6 +122,8 @@ def _least_squares(loss: Loss) -> list[Stage]:
 def _refine(loss: Loss) -> bool:
     """Halve the steps of the training grid until its error is a small part of the misfit; whether any were halved."""
     exact, before = _accurate(loss), loss.settings.substeps
+    if not bool(torch.isfinite(exact).all()):
+        return False
     allowed = max(GRID_SHARE * loss.error(exact, loss.samples.valid), GRID_FLOOR)
     while loss.settings.substeps < MOST_SUBSTEPS and not _grid_error(loss, exact) <= allowed:
         loss.settings = loss.settings.model_copy(update={"substeps": 2 * loss.settings.substeps})

@@ -40,6 +40,10 @@ class InitialStates:
         """The tensors to fit; empty if every initial value is known."""
         return ([self.offsets] if bool(self._free.any()) else []) + ([self.shared] if bool(self._bounded.any()) else [])
 
+    def count(self) -> int:
+        """How many numbers are fitted."""
+        return len(self._base) * int(self._free.sum()) + int(self._bounded.sum())
+
     def value(self) -> Tensor:
         """(N, n), inner coordinates."""
         shared = self._low + (self._high - self._low) * torch.sigmoid(self.shared)

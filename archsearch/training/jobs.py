@@ -18,7 +18,8 @@ from torch import Tensor
 from archsearch.hybrid import CandidateError, HybridModel, load_candidate
 from archsearch.training.diagnose import diagnose
 from archsearch.training.fit import Fit, fit
-from archsearch.training.predict import INITIAL, predict
+from archsearch.training.predict import INITIAL, SCALE, predict
+from archsearch.training.prepare import spreads
 from archsearch.training.task import Task
 
 SOURCE_FILE = "candidate.py"
@@ -126,6 +127,8 @@ def _arrays(model: HybridModel, found: Fit, task: Task) -> dict[str, Tensor]:
     arrays = {name: array.detach().contiguous() for name, array in model.state_arrays().items()}
     arrays |= {f"{INITIAL}.{name}": initial[i].clone() for i, name in enumerate(task.samples.ids)}
     arrays[INITIAL] = initial.mean(0)
+    hidden = ~torch.isfinite(task.samples.states).any(0).any(0)
+    arrays[SCALE] = torch.where(hidden, spreads(found.loss.smoothed.states.cpu()), found.loss.scale.cpu())
     return arrays
 
 

@@ -11,7 +11,7 @@ from torch.func import functional_call, jacrev, vmap
 from archsearch.hybrid import HybridModel
 from archsearch.training.batches import Batch
 from archsearch.training.integrate import Coordinates, rollout
-from archsearch.training.losses import Loss, prior_of
+from archsearch.training.losses import Loss
 from archsearch.training.normal_equations import Linear, NormalEquations
 from archsearch.training.regularizers import ROWS
 from archsearch.training.sensitivities import Flat, sensitivities
@@ -41,17 +41,17 @@ class LeastSquares:
     Args:
         loss: model, data, smooth, scales, priors.
         batch: the rollouts to be fitted.
-        regularized: whether regularizers and the priors of weights count; they choose among models that the data
-            cannot tell apart.
+        regularized: whether regularizers count.
+        informed: whether the priors of weights count; like regularizers they choose among models that the data cannot
+            tell apart.
     """
 
-    def __init__(self, loss: Loss, batch: Batch, regularized: bool = True) -> None:
+    def __init__(self, loss: Loss, batch: Batch, regularized: bool = True, informed: bool = True) -> None:
         self._loss = loss
         self._batch = batch
         self._regularized = regularized
         self._flat = Flat.of(loss.model)
-        settings = loss.settings if regularized else loss.settings.model_copy(update={"weight_decay": UNINFORMED})
-        self._origin, precision = prior_of(loss.model, loss.start, settings)
+        self._origin, precision = loss.prior(None if informed else UNINFORMED)
         self._precision = loss.noise * torch.cat([precision, torch.ones_like(loss.scale)])
         self._own_precision = loss.noise * torch.ones_like(loss.scale)
         self._count = batch.seen.sum().to(loss.scale.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -33,6 +33,8 @@ class Loss:
         slope: (n,), inner coordinates, one standard deviation of the derivatives.
         settings: weights of the priors, steps per interval.
         known_noise: variance of the measurement noise, in variances of the data, where the space says it.
+        noise: the variance that is reckoned with; found by the fit where it is not known.
+        start: the raw parameters that the candidate was written with, the mean of their prior.
     """
 
     model: HybridModel
@@ -44,16 +46,18 @@ class Loss:
     slope: Tensor
     settings: FitSettings
     known_noise: float | None = None
+    noise: Tensor = field(default_factory=lambda: torch.tensor(torch.nan))
+    start: Tensor | None = None
 
     def __post_init__(self) -> None:
         observations = self.coordinates.inner(self.samples.states)
         self._seen = torch.isfinite(observations)
         self._target = torch.nan_to_num(observations)
         self._count = self._seen.sum()
-        self.noise = self._first_noise()
-        """Variance of the measurement noise, in variances of the data."""
-        self.start = self.model.raw.detach().clone()
-        """The raw parameters that the candidate was written with; the mean of their prior."""
+        if bool(torch.isnan(self.noise)):
+            self.noise = self._first_noise()
+        if self.start is None:
+            self.start = self.model.raw.detach().clone()
 
     @property
     def noise_is_free(self) -> bool:
@@ -96,7 +100,7 @@ class Loss:
                 self.settings.substeps,
             )
             wrong = (ends - nodes[:, 1:]) / self.slope / step.clamp(min=1e-12)
-            counted = (step > 0) & self._ever_seen() & self.samples.valid[:, 1:].unsqueeze(-1)
+            counted = (step > 0) & self._seen.any(1, keepdim=True) & self.samples.valid[:, 1:].unsqueeze(-1)
             misfit = torch.where(counted, wrong, 0.0).square().sum() / counted.sum()
             return misfit + self._regularizers() + self._priors()
 
@@ -109,9 +113,6 @@ class Loss:
     def field(self) -> Field:
         """The vector field of the model in inner coordinates."""
         return self.coordinates.field(self.model)
-
-    def _ever_seen(self) -> Tensor:
-        return self._seen.any(0).any(0)
 
     def _misfit(self, z: Tensor) -> Tensor:
         wrong = torch.where(self._seen, (z - self._target) / self.scale, 0.0)
@@ -140,14 +141,20 @@ class Loss:
             total = total + weight * ROWS[name](full, physics).square().sum()
         return total
 
+    def prior(self, weight_decay: float | None = None) -> tuple[Tensor, Tensor]:
+        """Mean and precision of the prior, (P,) each; `weight_decay` in place of that of the settings."""
+        assert self.start is not None
+        decay = self.settings.weight_decay if weight_decay is None else weight_decay
+        return prior_of(self.model, self.start, decay, self.settings.parameter_prior)
+
     def _priors(self) -> Tensor:
         """Gaussian priors, weighed by the noise as Bayes' rule does: scalar."""
-        origin, precision = prior_of(self.model, self.start, self.settings)
+        origin, precision = self.prior()
         values = torch.cat([tensor.reshape(-1) for _, tensor in self.model.named_parameters()])
         return self.noise / self._count * (self.initial.prior() + (precision * (values - origin).square()).sum())
 
 
-def prior_of(model: HybridModel, start: Tensor, settings: FitSettings) -> tuple[Tensor, Tensor]:
+def prior_of(model: HybridModel, start: Tensor, weight_decay: float, parameter_prior: float) -> tuple[Tensor, Tensor]:
     """Mean and precision of the prior, (P,) each, in the order of the model's parameters.
 
     The weights of a layer have variance 1 / fan-in and biases 1, both around 0; a transformed parameter has variance 1
@@ -157,7 +164,7 @@ def prior_of(model: HybridModel, start: Tensor, settings: FitSettings) -> tuple[
     for name, tensor in model.named_parameters():
         physical = name == "raw"
         fan_in = tensor.shape[-1] if tensor.dim() > 1 else 1
-        weight = settings.parameter_prior if physical else settings.weight_decay * fan_in
+        weight = parameter_prior if physical else weight_decay * fan_in
         means.append(start if physical else torch.zeros_like(tensor).reshape(-1))
         precisions.append(torch.full_like(tensor, weight).reshape(-1))
     return torch.cat(means).detach(), torch.cat(precisions).detach()

@@ -43,8 +43,11 @@ def minimise(
     Reference:
         Liu & Nocedal (1989), Math. Program. 45:503, with a strong Wolfe line search, as implemented by torch.
     """
+    unknowns = [unknown for unknown in unknowns if unknown.numel()]
     with torch.no_grad():
         best = float(loss())
+    if not unknowns:
+        return Minimum(best, 0, "converged")
     if not torch.isfinite(torch.tensor(best)):
         return Minimum(best, 0, "not finite")
     kept, done = _copy(unknowns), 0

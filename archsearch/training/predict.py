@@ -16,10 +16,12 @@ from archsearch.training.task import Samples, Task
 
 INITIAL = "initial"
 """Key of the initial state that a fit leaves for all trajectories; `initial.<id>` is that of one of them."""
+SCALE = "training.scale"
+"""Key of the scales (n,) of the fit, in inner coordinates."""
 
 WARMUP_STEPS = 40
-CLOSED_SUBSTEPS = 8
-"""Steps per interval of rollouts with a term closed."""
+FINE_SUBSTEPS = 8
+"""Steps per interval of rollouts that are not reported: with a term closed, and over a warm-up window."""
 
 
 def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dict[str, Tensor]:
@@ -27,7 +29,7 @@ def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dic
 
     Args:
         model: the candidate with its fitted values.
-        stored: what the fit left besides: fitted initial states.
+        stored: what the fit left besides: fitted initial states and scales.
         task: which trajectories; their `states` hold only what a predictor may see.
 
     Returns:
@@ -64,20 +66,24 @@ def _without(
 ) -> Tensor:
     """The rollout with one term closed, with fixed steps: what matters is how bad it is, not to how many digits."""
     closed = model.with_gates({term: 0.0})
+    substeps = max(settings.substeps, FINE_SUBSTEPS)
     with torch.no_grad(), closed.prepared():
-        z = rollout(
-            coordinates.field(closed), z0, samples.times, samples.inputs, max(settings.substeps, CLOSED_SUBSTEPS)
-        )
+        z = rollout(coordinates.field(closed), z0, samples.times, samples.inputs, substeps)
     return coordinates.natural(z)
 
 
 def initial_states(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> Tensor:
-    """(N, n), inner coordinates: fitted ones where the fit saw the trajectory, else what `[split] start` says."""
+    """(N, n), inner coordinates: what `Task.start` says.
+
+    A rollout that is the fitted one, or goes on from it, starts at its fitted state; one that the fit never saw starts
+    at its first observation or at what explains its warm-up window.
+    """
     coordinates = Coordinates.of(task.states)
     fresh = _fresh(model, stored, task, coordinates)
+    if task.start not in ("fitted", "continue"):
+        return fresh
     fitted = [stored.get(f"{INITIAL}.{name}") for name in task.samples.ids]
-    rows = [fresh[i] if z is None else coordinates.inner(z) for i, z in enumerate(fitted)]
-    return torch.stack(rows)
+    return torch.stack([fresh[i] if z is None else coordinates.inner(z) for i, z in enumerate(fitted)])
 
 
 def _fresh(model: HybridModel, stored: Mapping[str, Tensor], task: Task, coordinates: Coordinates) -> Tensor:
@@ -88,30 +94,35 @@ def _fresh(model: HybridModel, stored: Mapping[str, Tensor], task: Task, coordin
     first = torch.where(torch.isfinite(observations[:, 0]), observations[:, 0], smoothed.states[:, 0])
     first = torch.where(torch.isfinite(first), first, coordinates.inner(stored[INITIAL]))
     for j, state in enumerate(task.states):
-        if isinstance(state.initial, float):
+        if isinstance(state.initial, float) and task.start != "within":
             first[:, j] = coordinates.inner(torch.full_like(first, state.initial))[:, j]
-    return _warmed_up(model, first, task, coordinates) if task.start == "warmup" else first
+    if task.start not in ("warmup", "within"):
+        return first
+    rows = [_warmed_up(model, first[i], i, stored[SCALE], task, coordinates) for i in range(len(first))]
+    return torch.stack(rows)
 
 
-def _warmed_up(model: HybridModel, first: Tensor, task: Task, coordinates: Coordinates) -> Tensor:
-    """Initial states fitted to the warm-up window, the model held fixed."""
+def _warmed_up(
+    model: HybridModel, first: Tensor, row: int, scale: Tensor, task: Task, coordinates: Coordinates
+) -> Tensor:
+    """(n,), the initial state fitted to the warm-up window of one trajectory, the model held fixed."""
     samples = task.samples
-    observations = coordinates.inner(samples.states)
+    observations = coordinates.inner(samples.states[row : row + 1])
     seen = torch.isfinite(observations)
     width = int(seen.any(-1).any(0).nonzero().max()) + 1
     seen, target = seen[:, :width], torch.nan_to_num(observations[:, :width])
-    spread = torch.where(seen, target - first[:, None], 0.0).square().mean((0, 1)).sqrt().clamp(min=1e-6)
-    free = torch.tensor([not isinstance(state.initial, float) for state in task.states])
+    times, inputs = samples.times[row : row + 1, :width], samples.inputs[row : row + 1, :width]
+    known = [isinstance(state.initial, float) and task.start != "within" for state in task.states]
+    free = ~torch.tensor(known)
     offset = torch.zeros_like(first, requires_grad=True)
+    substeps = max(task.settings.substeps, FINE_SUBSTEPS)
 
     def loss() -> Tensor:
-        z0 = first + torch.where(free, offset, 0.0) * spread
-        z = rollout(
-            coordinates.field(model), z0, samples.times[:, :width], samples.inputs[:, :width], task.settings.substeps
-        )
-        wrong = torch.where(seen, (z - target) / spread, 0.0)
+        z0 = (first + torch.where(free, offset, 0.0) * scale).unsqueeze(0)
+        z = rollout(coordinates.field(model), z0, times, inputs, substeps)
+        wrong = torch.where(seen, (z - target) / scale, 0.0)
         return wrong.square().sum() + 1e-3 * offset.square().sum()
 
     with model.prepared():
         minimise(loss, [offset], WARMUP_STEPS)
-    return (first + torch.where(free, offset, 0.0) * spread).detach()
+    return (first + torch.where(free, offset, 0.0) * scale).detach()

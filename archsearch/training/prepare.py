@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
+from archsearch.problem.scales import spread
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training.initial import InitialStates
@@ -29,9 +30,9 @@ def prepare(model: HybridModel, states: tuple[State, ...], samples: Samples, set
     coordinates = Coordinates.of(states, samples.times.device)
     observations = coordinates.inner(samples.states)
     smoothed = smooth(samples.times, observations)
-    scale = spread(observations)
+    scale = spreads(observations)
     initial = InitialStates(states, coordinates, samples, smoothed, scale)
-    slope = spread(smoothed.derivatives)
+    slope = spreads(smoothed.derivatives)
     noise = _known_noise(states, scale)
     return Loss(model, coordinates, samples, smoothed, initial, scale, slope, settings, noise)
 
@@ -43,13 +44,11 @@ def _known_noise(states: tuple[State, ...], scale: Tensor) -> float | None:
     return sum(known) / len(known) if len(known) == len(observed) else None
 
 
-def spread(values: Tensor) -> Tensor:
-    """(n,) standard deviation over (N, T), NaN left out; 1 where there is none."""
-    seen = torch.isfinite(values)
-    count = seen.sum((0, 1))
-    mean = torch.where(seen, values, 0.0).sum((0, 1)) / count.clamp(min=1)
-    spread = (torch.where(seen, values - mean, 0.0).square().sum((0, 1)) / count.clamp(min=1)).sqrt()
-    return torch.where(spread > 0, spread, 1.0)
+def spreads(values: Tensor) -> Tensor:
+    """(n,), the spread of each column of (N, T, n), NaN left out."""
+    columns = values.detach().cpu().numpy()
+    found = [spread(columns[..., j]) for j in range(columns.shape[-1])]
+    return torch.tensor(found, dtype=values.dtype, device=values.device)
 
 
 def calibrate(loss: Loss) -> None:
@@ -70,9 +69,14 @@ def fill_hidden(loss: Loss, z: Tensor, slopes: Tensor) -> None:
         z: (N, T, n), inner coordinates.
         slopes: (N, T, n), their derivatives.
     """
-    hidden = ~torch.isfinite(loss.smoothed.states).any(1).any(0)
-    known = ~hidden | ~torch.isfinite(z) | ~torch.isfinite(slopes)
-    states = torch.where(known, loss.smoothed.states, z)
-    derivatives = torch.where(known, loss.smoothed.derivatives, slopes)
+    hidden = unseen(loss) & torch.isfinite(z) & torch.isfinite(slopes)
+    states = torch.where(hidden, z, loss.smoothed.states)
+    derivatives = torch.where(hidden, slopes, loss.smoothed.derivatives)
+    never = unseen(loss).all(0).squeeze(0)
     loss.smoothed = replace(loss.smoothed, states=states, derivatives=derivatives)
-    loss.slope = torch.where(hidden, spread(derivatives), loss.slope)
+    loss.slope = torch.where(never, spreads(derivatives), loss.slope)
+
+
+def unseen(loss: Loss) -> Tensor:
+    """(N, 1, n): states that a trajectory never shows."""
+    return ~torch.isfinite(loss.coordinates.inner(loss.samples.states)).any(1, keepdim=True)

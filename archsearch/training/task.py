@@ -59,6 +59,8 @@ class Task:
     inputs: tuple[str, ...]
     samples: Samples
     start: str
+    """What a prediction starts from: `fitted` (a trajectory of the fit), `continue`, `first`, `warmup`, or `within`: a
+    warm-up window in the midst of a trajectory, where what is said of initial values does not hold."""
     settings: FitSettings
     seed: int
     dense: int = 1

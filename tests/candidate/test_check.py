@@ -47,9 +47,6 @@ class Candidate(HybridModel):
         thaw = self.term("thaw", sum([self._doubled(x, value) for value in (x.snow, u.feed)]) * torch.sin(t))
         lynx, snow = self.shift(x.lynx)
         return {"hare": growth - gain, "lynx": gain - death + lynx, "snow": thaw + snow}
-
-    def observe(self, t, x, u):
-        return {"snow": torch.clamp(x.snow, min=0.0)}
 '''
 
 PLANTED = [
@@ -129,8 +126,9 @@ PLANTED = [
     ('{"norm": 0.1, "correlation": 1}', '{"norm": -1}', "weight of 'norm' is -1", "at least 0"),
     ("def rhs(self, t, x, u)", "def rhs(self, t, x, u, z=1)", "takes (self, t, x, u, z=1)", "def rhs(self, t, x, u)"),
     ("def rhs(", "def right(", "no method rhs", "def rhs(self, t, x, u)"),
-    ("def observe(", "def observes(", "'observes'; did you mean 'observe'", "observe"),
-    ("    def observe(", "    @staticmethod\n    def observe(", "'observe' has a decorator", "Leave the decorator"),
+    ("    def _doubled(", "    def observes(self):\n        return 1\n\n    def _doubled(", "'observes'", "observe"),
+    ("    def rhs(", "    def observe(self, t, x, u):\n        return {}\n\n    def rhs(", "not fitted yet", "in rhs"),
+    ("    def _doubled(", "    @staticmethod\n    def _doubled(", "'_doubled' has a decorator", "Leave the decorator"),
     ("self.birth + self", "self.brth + self", "no attribute 'self.brth'; did you mean 'self.birth'", "self.birth"),
     ("self.birth + self", "self.birth(t) + self", "called like a function", "self.birth"),
     ("specific * x.hare", "specific * x.hair", "no state 'hair'; did you mean 'hare'", "hare, lynx, snow"),

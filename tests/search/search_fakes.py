@@ -212,4 +212,4 @@ def fitted(candidate: Candidate, number: int, error: float) -> Outcome:
 
 def failed(candidate: Candidate, number: int) -> Outcome:
     failure = Failure(kind="diverged", message="It grew without limit.", remedy="Bound it.")
-    return Outcome(Evaluation.failed(candidate, number, failure), b"", {}, "step 1\nstep 2\n")
+    return Outcome(Evaluation.of(candidate, number, failure), b"", {}, "step 1\nstep 2\n")

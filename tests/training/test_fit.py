@@ -145,3 +145,55 @@ def test_two_parameters_that_only_show_as_a_sum_are_not_identified() -> None:
         model = load_candidate(text)(("x",))
         said = diagnose(fit(model, (State(name="x", initial="first"),), samples, FitSettings(), torch.Generator()))
         assert set(said["identified"].values()) == {wanted}
+
+
+def straight(rng_seed: int, count: int) -> Samples:
+    t = torch.linspace(0, 1, count, dtype=torch.float64)[None]
+    noise = 0.02 * torch.randn(t.shape, generator=torch.Generator().manual_seed(rng_seed), dtype=torch.float64)
+    states = (torch.exp(-0.7 * t) + noise).unsqueeze(-1)
+    return Samples(("1",), t, states, torch.zeros(1, count, 0), torch.ones(1, count, dtype=torch.bool))
+
+
+def test_as_many_unknowns_as_data_identify_nothing() -> None:
+    model = load_candidate(DECAY)(("x",))
+    found = fit(model, (State(name="x"),), straight(0, 2), FitSettings(), torch.Generator())
+    assert found.status == "ok"
+    assert diagnose(found)["identified"] == {"rate": False}
+
+
+@pytest.mark.parametrize("method", ["gauss_newton", "shooting"])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_model_with_nothing_to_fit_is_rolled_out_as_it_is(method: str, hidden: bool) -> None:
+    source = DECAY.replace("Param(0.5, low=0.01, high=5.0,", "Param(0.7, fixed=True,")
+    states: tuple[State, ...] = (State(name="x", initial="first"),)
+    samples = straight(0, 9)
+    if hidden:
+        source = source.replace('{"x":', '{"y": -x.y, "x":')
+        states = (*states, State(name="y", observed=False, initial=2.0))
+        y = torch.full_like(samples.states, torch.nan)
+        samples = Samples(samples.ids, samples.times, torch.cat([samples.states, y], -1), samples.inputs, samples.valid)
+    model = load_candidate(source)(tuple(state.name for state in states))
+    found = fit(model, states, samples, FitSettings.model_validate({"method": method}), torch.Generator())
+    assert found.status == "ok"
+    assert found.error < 0.1
+
+
+def test_a_state_that_one_trajectory_hides_is_taken_from_the_others(
+    lotka_volterra: HybridModel, simulate: Callable[..., Samples], both: Both
+) -> None:
+    samples = simulate(np.linspace(0, 6, 30), STARTS)
+    samples.states[0, :, 1] = torch.nan
+    assert fitted(lotka_volterra, both, samples) == pytest.approx(TRUTH, rel=5e-3)
+
+
+def test_degrees_of_freedom_count_only_the_initial_states_that_are_fitted(
+    lotka_volterra: HybridModel, simulate: Callable[..., Samples]
+) -> None:
+    samples = simulate(np.linspace(0, 1, 4), [(1.0 + 0.1 * i, 2.0 - 0.05 * i) for i in range(20)], noise=0.05)
+    noises = []
+    for initial in ("first", "estimate"):
+        states = (State(name="prey", initial="first"), State(name="hunter", initial=initial))
+        found = fit(lotka_volterra, states, samples, FitSettings(), torch.Generator().manual_seed(0))
+        noises.append(float(found.loss.noise))
+    assert found.loss.initial.count() == 20
+    assert noises[1] < 1.3 * noises[0]

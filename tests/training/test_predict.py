@@ -16,7 +16,10 @@ from archsearch.training.predict import predict
 from archsearch.training.task import Samples, Task
 
 TIMES = np.linspace(0, 4, 21)
-STORED = {"initial": torch.tensor([7.0, 8.0], dtype=torch.float64)}
+STORED = {
+    "initial": torch.tensor([7.0, 8.0], dtype=torch.float64),
+    "training.scale": torch.tensor([0.5, 0.5], dtype=torch.float64),
+}
 
 
 @pytest.fixture
@@ -97,3 +100,37 @@ def test_a_task_crosses_a_process_border_unchanged(tmp_path: Path, simulate: Cal
     assert replace(received, samples=sent.samples) == sent
     for name in ("times", "states", "inputs", "valid"):
         torch.testing.assert_close(getattr(received.samples, name), getattr(sent.samples, name), equal_nan=True)
+
+
+def test_a_warm_up_window_inside_a_trajectory_is_where_its_rollout_starts(
+    true_model: HybridModel, simulate: Callable[..., Samples]
+) -> None:
+    """The fit saw the beginning of this very trajectory; that state is not the one at the start of the window."""
+    truth = simulate(TIMES, [(1.0, 2.0)])
+    late = Samples(truth.ids, truth.times[:, 10:], truth.states[:, 10:], truth.inputs[:, 10:], truth.valid[:, 10:])
+    stored = STORED | {"initial.0": torch.tensor([1.0, 2.0], dtype=torch.float64)}
+    states = (State(name="prey", initial=1.0), State(name="hunter"))
+    found = predict(true_model, stored, task(late, "within", 5, states))
+    torch.testing.assert_close(found["states"], late.states, rtol=2e-2, atol=1e-3)
+
+
+def test_a_state_that_is_flat_in_the_window_does_not_outweigh_the_others(
+    true_model: HybridModel, simulate: Callable[..., Samples]
+) -> None:
+    truth = simulate(TIMES, [(1.0, 2.0)])
+    flat = truth.states.clone()
+    flat[..., 1] = 2.0
+    samples = Samples(truth.ids, truth.times, flat, truth.inputs, truth.valid)
+    start = predict(true_model, STORED, task(samples, "warmup", 4))["states"][0, 0]
+    assert (start - torch.tensor([1.0, 2.0], dtype=torch.float64)).abs().max() < 0.5
+
+
+def test_a_hidden_state_is_found_from_a_warm_up_window(
+    true_model: HybridModel, simulate: Callable[..., Samples]
+) -> None:
+    truth = simulate(TIMES, [(1.0, 2.0)])
+    samples = simulate(TIMES, [(1.0, 2.0)])
+    samples.states[..., 1] = torch.nan
+    states = (State(name="prey"), State(name="hunter", observed=False, initial=Bounds(low=0.0, high=9.0)))
+    found = predict(true_model, STORED, task(samples, "warmup", 12, states))["states"]
+    torch.testing.assert_close(found[0, 0], truth.states[0, 0], rtol=0.05, atol=0.05)
