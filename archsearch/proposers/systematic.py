@@ -1,4 +1,4 @@
-"""What is tried before anything is learned: the baselines, each white-box change by itself, each slot by itself."""
+"""What is tried before anything is learned: the baselines, each white-box change, each slot by itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import zip_longest
 
 from archsearch.candidate.baselines import net_alone, physics_as_given, physics_plus_net
 from archsearch.candidate.genes import Value, to_parameters
+from archsearch.problem.expressions import parse
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.moves import Genes, GeneSpace, default
 
@@ -23,6 +24,8 @@ def systematic(space: SearchSpace, genes: GeneSpace) -> Iterator[Genes]:
         yield from _together(space, genes, root)
     for name, value in _white_box(genes):
         yield genes.changed(root, {name: value})
+    for together in _belonging_together(space, genes):
+        yield genes.changed(root, together)
     for slot in space.slots:
         yield genes.changed(root, {f"slot.{slot.name}": slot.roles[0]})
 
@@ -50,6 +53,23 @@ def _white_box(genes: GeneSpace) -> list[tuple[str, Value]]:
         for value in values[1:]
     ]
     return sorted(changes, key=_order)
+
+
+def _belonging_together(space: SearchSpace, genes: GeneSpace) -> Iterator[Genes]:
+    """Library terms that share a parameter which no given term has: one mechanism, seen in several terms.
+
+    A lynx that is sated eats less and breeds less: each change alone is half a thought.
+    """
+    given = set().union(*(parse(term.expression).names for term in space.terms))
+    for parameter in space.parameters:
+        sharing = [item for item in space.library if parameter.name in parse(item.expression).names - given]
+        changes: Genes = {
+            f"term.{item.replaces}" if item.replaces else f"add.{item.name}": item.name if item.replaces else True
+            for item in sharing
+        }
+        possible = all(value in genes.values.get(name, ()) for name, value in changes.items())
+        if len(changes) > 1 and len(changes) == len(sharing) and possible:
+            yield changes
 
 
 def _order(change: tuple[str, Value]) -> int:

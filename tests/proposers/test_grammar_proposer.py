@@ -13,10 +13,12 @@ from search_fakes import SPACE, additive_error, chance, failed, fitted
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.genes import from_parameters
 from archsearch.candidate.outcome import Evaluation
+from archsearch.problem.loading import load_problem
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.baselines import baseline_candidates, candidate_of
 from archsearch.proposers.grammar import GrammarProposer
 from archsearch.proposers.moves import Genes, GeneSpace, Tried
+from archsearch.proposers.systematic import systematic
 from archsearch.proposers.tpe import samples
 
 GENERATION = 4
@@ -259,3 +261,13 @@ def optimum(genes: GeneSpace, world: int) -> float:
             here = there
         best = min(best, error_of(here, world))
     return best
+
+
+def test_terms_that_share_a_parameter_of_their_own_are_tried_together() -> None:
+    space = load_problem("hare_lynx").space
+    together = {"term.predation": "saturating_predation", "term.conversion": "saturating_conversion"}
+    tried = list(systematic(space, GeneSpace(space)))
+    place = next(place for place, genes in enumerate(tried) if together.items() <= genes.items())
+    singles = [place for place, genes in enumerate(tried) if genes.get("term.predation") == "saturating_predation"]
+    nets = [place for place, genes in enumerate(tried) if genes.get("slot.profit", "empty") != "empty"]
+    assert min(singles) < place < min(nets)
