@@ -17,6 +17,7 @@ import platform
 import statistics
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, fields
@@ -42,6 +43,7 @@ from archsearch.training.score import no_change, score
 MODELS = ("best", "physics", "net", "physics_plus_net", "no_change")
 NAMES = {"best": "best found", "physics": "physics as given", "net": "net alone"}
 NAMES |= {"physics_plus_net": "physics + net", "no_change": "no change"}
+PAGE_WIDTH = 125
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -292,7 +294,7 @@ def special_table(space: str, quantities: Sequence[Quantity]) -> str:
         rows.append([model, *(four(value) for value in values)])
     for published, known in PUBLISHED[space].items():
         rows.append([published, *(four(known.get(name)) for name in names)])
-    return f"{_markdown([f'`{space}`, test data', *names], rows)}\n\n{SOURCES[space]}"
+    return f"{_markdown([f'`{space}`, test data', *names], rows)}\n\n{_wrapped(SOURCES[space])}"
 
 
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -310,7 +312,11 @@ def document(lines: Sequence[ScoreLine], quantities: Sequence[Quantity], trials:
         f"{workers} evaluations at once on {os.cpu_count()} cores ({platform.machine()}, PyTorch {torch.__version__})."
     )
     special = [special_table(space, quantities) for space in SPECIAL if any(q.space == space for q in quantities)]
-    return "\n\n".join([told, score_table(lines), found_table(lines), *special]) + "\n"
+    return "\n\n".join([_wrapped(told), score_table(lines), *special]) + "\n"
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, PAGE_WIDTH))
 
 
 def refresh(readme: Path, text: str) -> None:
@@ -369,7 +375,8 @@ def main() -> None:
     write_csv(folder / "scores.csv", lines, ScoreLine)
     write_csv(folder / "quantities.csv", quantities, Quantity)
     text = document(lines, quantities, wanted.trials, wanted.workers)
-    (folder / "tables.md").write_text(f"{text}\n{best_table(lines)}\n", encoding="utf-8")
+    more = f"{text}\n{found_table(lines)}\n\n{best_table(lines)}\n"
+    (folder / "tables.md").write_text(more, encoding="utf-8")
     if wanted.readme is not None:
         refresh(wanted.readme, text)
     print(text)
