@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from archsearch.candidate.check_declarations import Declared, DeclaredNet
-from archsearch.candidate.finding import TERM, Findings
+from archsearch.candidate.check_declarations import Declared
+from archsearch.candidate.check_nets import DeclaredNet
+from archsearch.candidate.check_returns import check_methods, check_returns
+from archsearch.candidate.finding import SIGNATURES, TERM, Findings
 from archsearch.errors import did_you_mean
 from archsearch.problem.space import SearchSpace
 
@@ -25,10 +27,8 @@ def check_equations(declared: Declared, space: SearchSpace, line: int, findings:
         uses.read(method)
     _unused(declared, uses, findings)
     _terms(declared, uses.terms, space, line, findings)
-    if "rhs" not in declared.methods:
-        findings.add(line, "the class has no method rhs", "Write def rhs(self, t, x, u): with the equations")
-    else:
-        _returned(declared.methods["rhs"], space, findings)
+    check_methods(declared, line, findings)
+    check_returns(declared, space, findings)
 
 
 class _Uses:
@@ -40,18 +40,23 @@ class _Uses:
         self.findings = findings
         self.terms: dict[str, int] = {}
         self.attributes: set[str] = set()
-        self.known = {"x": space.state_names, "u": space.input_names}
-        self.kinds = {"x": "a state", "u": "an input"}
+        states = space.input_names if declared.is_static else (*space.state_names, *declared.algebraic)
+        self.known = {"x": states, "u": space.input_names, "z": tuple(declared.algebraic), "c": space.input_names}
+        self.kinds = {"x": "a state", "u": "an input", "z": "an algebraic variable", "c": "an input"}
+        if declared.is_static:
+            self.kinds["x"] = "an input"
 
     def read(self, method: ast.FunctionDef) -> None:
         """Walk one method."""
         arguments = {item.arg for item in method.args.args}
+        if method.name not in SIGNATURES:
+            arguments -= {"z", "c"}  # in a helper they may be anything
         called = {id(node.func) for node in ast.walk(method) if isinstance(node, ast.Call)}
         named = {id(node.value) for node in ast.walk(method) if isinstance(node, ast.Attribute)}
         passed = set(_passed_to_helpers(method))
         for node in ast.walk(method):
             if isinstance(node, ast.Call):
-                self._call(node)
+                self._call(node, arguments & set(self.known))
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 self._attribute(node, node.value.id, id(node) in called, arguments)
             elif isinstance(node, ast.Name) and id(node) not in named | passed:
@@ -61,12 +66,17 @@ class _Uses:
         if owner == "self":
             self._own(node, is_called)
         elif owner in self.known and owner in arguments and node.attr not in self.known[owner]:
-            other = "u" if owner == "x" else "x"
-            if node.attr in self.known[other]:
-                what = f"'{node.attr}' is {self.kinds[other]}, not {self.kinds[owner]}"
-                self.findings.add(node, what, f"Write {other}.{node.attr}")
+            others = [view for view in self.known if view in arguments and node.attr in self.known[view]]
+            kind = self._kind_of(node.attr)
+            if others:
+                what = f"'{node.attr}' is {kind}, not {self.kinds[owner]}"
+                self.findings.add(node, what, f"Write {others[0]}.{node.attr}")
             else:
-                self.findings.unknown(node, self.kinds[owner].split()[1], node.attr, self.known[owner])
+                self.findings.unknown(node, self.kinds[owner].partition(" ")[2], node.attr, self.known[owner])
+
+    def _kind_of(self, name: str) -> str:
+        kinds = {"an input": self.space.input_names, "an algebraic variable": tuple(self.declared.algebraic)}
+        return next((kind for kind, names in kinds.items() if name in names), "a state")
 
     def _own(self, node: ast.Attribute, is_called: bool) -> None:
         name = node.attr
@@ -80,22 +90,22 @@ class _Uses:
             self.findings.add(node, f"'self.{name}' is not called", f"Write self.{name}(...)")
 
     def _bare(self, node: ast.Name, arguments: set[str]) -> None:
-        if node.id in ("x", "u") and node.id in arguments and isinstance(node.ctx, ast.Load):
+        if node.id in self.known and node.id in arguments and isinstance(node.ctx, ast.Load):
             example = next(iter(self.known[node.id]), "name")
             self.findings.add(node, f"'{node.id}' is used as a whole", f"Name what you mean, e.g. {node.id}.{example}")
-        elif node.id in ("x", "u", "t", "self") and isinstance(node.ctx, ast.Store):
+        elif (node.id in arguments & {*self.known, "t"} or node.id == "self") and isinstance(node.ctx, ast.Store):
             self.findings.add(node, f"'{node.id}' is assigned to", "Choose another name for the variable")
         elif node.id == "self" and isinstance(node.ctx, ast.Load):
             self.findings.add(node, "'self' is used as a whole", "Name what you mean, e.g. self.rate")
 
-    def _call(self, node: ast.Call) -> None:
+    def _call(self, node: ast.Call, views: set[str]) -> None:
         func = node.func
         if not (isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self"):
             return
         if func.attr == TERM:
             self._term(node)
         elif func.attr in self.declared.nets:
-            self._net(node, func.attr, self.declared.nets[func.attr])
+            self._net(node, func.attr, self.declared.nets[func.attr], views)
 
     def _term(self, node: ast.Call) -> None:
         first = node.args[0] if node.args else None
@@ -108,9 +118,9 @@ class _Uses:
         else:
             self.terms[first.value] = node.lineno
 
-    def _net(self, node: ast.Call, name: str, net: DeclaredNet) -> None:
+    def _net(self, node: ast.Call, name: str, net: DeclaredNet, views: set[str]) -> None:
         if net.inputs is not None:
-            self._mask(node, name, net.inputs)
+            self._mask(node, name, net.inputs, views)
         keywords = {item.arg for item in node.keywords}
         for keyword in keywords - {"instead_of", "relative_to"}:
             self.findings.unknown(node, "argument for a net", keyword or "**", ("instead_of", "relative_to"))
@@ -128,7 +138,7 @@ class _Uses:
             )
             self.findings.add(node, f"the net '{name}' does not say what it is added to", remedy)
 
-    def _mask(self, node: ast.Call, name: str, inputs: tuple[str, ...]) -> None:
+    def _mask(self, node: ast.Call, name: str, inputs: tuple[str, ...], views: set[str]) -> None:
         listed = ", ".join(inputs)
         if len(node.args) != len(inputs) or any(isinstance(item, ast.Starred) for item in node.args):
             found = len(node.args)
@@ -137,21 +147,21 @@ class _Uses:
             )
             return
         for item, expected in zip(node.args, inputs, strict=True):
-            strangers = [seen for seen in _named_in(item) if seen != expected]
+            strangers = [seen for seen in _named_in(item, views) if seen != expected]
             if strangers:
                 remedy = f"Pass {listed} in this order, or change its inputs"
                 what = f"the net '{name}' is given '{strangers[0]}' where its mask has '{expected}'"
                 self.findings.add(item, what, remedy)
 
 
-def _named_in(node: ast.expr) -> Iterator[str]:
+def _named_in(node: ast.expr, views: set[str]) -> Iterator[str]:
     for part in ast.walk(node):
-        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in ("x", "u"):
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in views:
             yield part.attr
 
 
 def _passed_to_helpers(method: ast.FunctionDef) -> Iterator[int]:
-    """The bare names that are arguments of private methods, where whole x and u may go."""
+    """The bare names that are arguments of private methods, where whole x, u, z and c may go."""
     for node in ast.walk(method):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("_"):
             yield from (id(item) for item in [*node.args, *(keyword.value for keyword in node.keywords)])
@@ -182,28 +192,3 @@ def _terms(declared: Declared, used: dict[str, int], space: SearchSpace, line: i
 
 def _known_terms(space: SearchSpace) -> set[str]:
     return {item.name for item in space.terms} | {item.name for item in space.library}
-
-
-def _returned(rhs: ast.FunctionDef, space: SearchSpace, findings: Findings) -> None:
-    returns = [node for node in ast.walk(rhs) if isinstance(node, ast.Return)]
-    remedy = f"Return a dict with {', '.join(repr(name) for name in space.state_names)}".replace("'", '"')
-    if not returns:
-        findings.add(rhs, "the method rhs returns nothing", remedy)
-    for node in returns:
-        if isinstance(node.value, ast.Dict):
-            _returned_dict(node.value, space, findings)
-        elif not isinstance(node.value, ast.Name | ast.Call):
-            findings.add(node, "the method rhs does not return a dict", remedy)
-
-
-def _returned_dict(node: ast.Dict, space: SearchSpace, findings: Findings) -> None:
-    keys = [key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
-    for key, value in zip(node.keys, node.values, strict=True):
-        if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
-            findings.add(key or value, "a key of the returned dict is not a text", "Write the names of the states")
-        elif key.value not in space.state_names:
-            findings.unknown(key, "state", key.value, space.state_names)
-    for name in space.state_names:
-        if keys.count(name) != 1:
-            found = "has no derivative" if name not in keys else "has two derivatives"
-            findings.add(node, f"the state '{name}' {found}", f'Return "{name}": ... once')

@@ -11,6 +11,7 @@ from archsearch.candidate.finding import (
     MODULES,
     OF_TENSORS,
     OF_TORCH,
+    VIEWS,
     VOCABULARY,
     Findings,
 )
@@ -80,7 +81,7 @@ def _is_constant(node: ast.stmt) -> bool:
 
 
 def _import(node: ast.Import | ast.ImportFrom, findings: Findings) -> None:
-    remedy = "Import only torch, math, and HybridModel, Net, Param from archsearch.hybrid"
+    remedy = f"Import only torch, math, and {', '.join(VOCABULARY)} from archsearch.hybrid"
     module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
     for alias in node.names:
         name = module if isinstance(node, ast.ImportFrom) else alias.name
@@ -106,12 +107,12 @@ def _attribute(node: ast.Attribute, findings: Findings) -> None:
     elif isinstance(node.value, ast.Name) and node.value.id == "torch":
         if name in OF_TORCH or name.startswith("set_"):
             findings.add(node, f"'torch.{name}' is not allowed", "A model is deterministic arithmetic on tensors")
-    elif not of_self and not _is_x_or_u(node.value) and (name in OF_TENSORS or name.endswith("_")):
+    elif not of_self and not _is_view(node.value) and (name in OF_TENSORS or name.endswith("_")):
         findings.add(node, f"'.{name}' is not allowed on tensors", "Write an expression that gives a new tensor")
 
 
-def _is_x_or_u(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in ("x", "u")
+def _is_view(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in VIEWS
 
 
 def _targets(node: ast.AST) -> Iterator[ast.expr]:

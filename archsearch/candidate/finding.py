@@ -54,10 +54,11 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
-VOCABULARY = ("HybridModel", "Net", "Param")
+VOCABULARY = ("HybridModel", "Net", "Param", "laplacian", "gradient", "divergence", "advection")
 MODULES = ("torch", "math", "archsearch.hybrid", "__future__")
 SIGNATURES = {
     "rhs": ("self", "t", "x", "u"),
+    "output": ("self", "x", "u"),
     "observe": ("self", "t", "x", "u"),
     "initial": ("self", "c"),
     "coefficients": ("self", "c"),
@@ -65,8 +66,13 @@ SIGNATURES = {
     "limits": ("self", "t", "x", "u"),
 }
 """The methods of the model language, besides private helpers."""
-FITTED = ("rhs",)
-"""Those that the trainer honours; one that it would pass over must not be written in vain."""
+STATIC = ("output", "coefficients")
+"""Those that a static model may have."""
+_MEMBERS = "algebraic_variables is_static outputs residuals margins limit_names initial_states"
+MEMBERS = frozenset(_MEMBERS.split())
+"""What else a model has: no name for a parameter or a net."""
+VIEWS = ("x", "u", "z", "c")
+"""Arguments that hold variables by name."""
 
 _BUILTINS = "abs all any dict enumerate float int len list max min pow range reversed round set sum tuple zip"
 BUILTINS = frozenset(_BUILTINS.split())

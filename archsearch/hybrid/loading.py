@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import types
 
 from archsearch.hybrid.candidate_error import CandidateError
+from archsearch.hybrid.families import refuse_incomplete, written_in
 from archsearch.hybrid.model import HybridModel
 
 
@@ -28,11 +28,10 @@ def load_candidate(source: str) -> type[HybridModel]:
 
 
 def _candidate_class(found: object) -> type[HybridModel]:
-    remedy = "Write `class Candidate(HybridModel):` with a method `rhs(self, t, x, u)`."
+    remedy = "Write `class Candidate(HybridModel):` with a method `rhs(self, t, x, u)` or `output(self, x, u)`."
     if found is None:
         raise CandidateError("The source defines no class named Candidate.", remedy)
     if not (isinstance(found, type) and issubclass(found, HybridModel)):
         raise CandidateError("Candidate is not a HybridModel.", remedy)
-    if inspect.isabstract(found):
-        raise CandidateError("Candidate has no method rhs.", remedy)
+    refuse_incomplete("Candidate", written_in(found, HybridModel), tuple(found.algebraic_variables))
     return found

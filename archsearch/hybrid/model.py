@@ -2,73 +2,79 @@
 
 from __future__ import annotations
 
-import abc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self, final
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
 
+from archsearch.hybrid.calibration import calibrate
 from archsearch.hybrid.candidate_error import CandidateError
-from archsearch.hybrid.nets import Net, NetModule
-from archsearch.hybrid.params import Param, Transform
-from archsearch.hybrid.views import Calibrator, Prepared, Recorder, arrays_of, named_view, size_of
+from archsearch.hybrid.columns import aligned, stacked
+from archsearch.hybrid.declared import DeclaredModel
+from archsearch.hybrid.families import refuse_incomplete, refuse_missing, refuse_unknown, written_in
+from archsearch.hybrid.net import Net
+from archsearch.hybrid.params import Param
+from archsearch.hybrid.views import Recorder, named_view
 
 OWN = frozenset({"raw", "states", "inputs", "training"})
 """Attributes of a model that its class does not have."""
+PARTS = frozenset({"derivative", "residuals", "margins", "measured", "initial_states", "outputs"})
+"""What `forward` can compute."""
+READY = nullcontext()
+"""For when the parameter values are there already."""
 
 
-class HybridModel(torch.nn.Module, abc.ABC):
-    """A hybrid of physics and nets, written once in `rhs` and usable whole, without its nets, or term by term.
+class HybridModel(DeclaredModel):
+    """A hybrid of physics and nets, written once and usable whole, without its nets, or term by term.
 
-    Free of state and side effects, of any leading batch shape, and fit for `torch.func`. Views (`nulled`,
-    `with_gates`) share parameters, weights and buffers with the model that they were made from.
+    A candidate writes `rhs` (a process in time) or `output` (a static model), and whichever of the optional methods
+    it needs. Free of state and side effects, of any leading batch shape, and fit for `torch.func`.
+
+    Everywhere below `w` is the complete state (..., n + q): n differential states, then q algebraic variables, which
+    most models have none of. The states of a field have their grid axes before the last: (..., H, W, n).
 
     Args:
-        states: the names of the states, in the order of the last axis of `x`.
+        states: the names of the differential states, or of the outputs if it is static, in the order of the last axis.
         inputs: the names of the inputs, in the order of the last axis of `u`.
         generator: where the start weights of the nets are drawn from (default: a generator seeded with 0).
     """
 
-    dropped: ClassVar[tuple[str, ...]] = ()
-    """Terms of the space that this candidate leaves out on purpose."""
-    replaced: ClassVar[Mapping[str, str]] = {}
-    """Terms of the space in whose place a library term stands, by name."""
-    regularizers: ClassVar[Mapping[str, float]] = {}
-    """Weights of the regularizers that the loss has, by name."""
-    raw: torch.nn.Parameter
-    """(P,): the fitted coordinates of the physical parameters."""
-    _params: ClassVar[dict[str, Param]] = {}
-    _nets: ClassVar[dict[str, Net]] = {}
+    _written: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        own = {name: value for name, value in vars(cls).items() if isinstance(value, Param | Net)}
-        for name in own:
-            if name.startswith("_") or name in OWN or hasattr(HybridModel, name):
+        for name, value in vars(cls).items():
+            taken = name.startswith("_") or name in OWN or hasattr(HybridModel, name)
+            if isinstance(value, Param | Net) and taken:
                 raise CandidateError(f"The name {name!r} belongs to the model language.", "Choose another name.")
-        cls._params = cls._params | {name: value for name, value in own.items() if isinstance(value, Param)}
-        cls._nets = cls._nets | {name: value for name, value in own.items() if isinstance(value, Net)}
+        cls._written = written_in(cls, HybridModel)
 
     def __init__(
         self, states: Sequence[str], inputs: Sequence[str] = (), generator: torch.Generator | None = None
     ) -> None:
-        super().__init__()
-        self.states = tuple(states)
-        self.inputs = tuple(inputs)
-        self._state_view = named_view("states", self.states)
+        refuse_incomplete(type(self).__name__, self._written, tuple(self.algebraic_variables))
+        super().__init__(states, inputs, generator)
+        taken = [name for name in self.algebraic_variables if name in (*self.states, *self.inputs)]
+        if taken:
+            raise CandidateError(f"The algebraic variable {taken[0]!r} is also a state or an input.", "Rename it.")
+        self._state_view = named_view("states", self._complete)
+        self._algebraic_view = named_view("algebraic variables", tuple(self.algebraic_variables))
         self._input_view = named_view("inputs", self.inputs)
-        self._cache = Prepared()
-        self._gates: dict[str, Any] = {}
-        self._add_parameters()
-        self._add_nets(generator or torch.Generator().manual_seed(0))
+        self._no_inputs = self._input_view() if not self.inputs else None
+        self._expected = frozenset(self.states)
+        self._constant = "coefficients" not in self._written
 
     # ---- what a candidate writes -------------------------------------------------------------------------------
 
-    @abc.abstractmethod
     def rhs(self, t: Any, x: Any, u: Any) -> dict[str, Any]:
         """The derivative of every state by name; `x.hare` and `u.feed` are tensors (...), `t` broadcasts to them."""
+        raise CandidateError(f"{type(self).__name__} is static: it has no derivative.", "Ask for its outputs.")
+
+    def output(self, x: Any, u: Any) -> dict[str, Any]:
+        """Of a static model: every output by name; x and u both hold the inputs, so write what reads better."""
+        raise CandidateError(f"{type(self).__name__} is not static: it has no outputs.", "Ask for its derivative.")
 
     def observe(self, t: Any, x: Any, u: Any) -> dict[str, Any] | None:
         """What is measured in place of the states, by state name; None: the states themselves."""
@@ -83,7 +89,7 @@ class HybridModel(torch.nn.Module, abc.ABC):
         return None
 
     def algebraic(self, t: Any, x: Any, z: Any, u: Any) -> dict[str, Any] | None:
-        """What must be zero, by name; None: there are no algebraic equations."""
+        """What must be zero, by name, one for each algebraic variable; `z` holds these, `x` the states and these."""
         return None
 
     def limits(self, t: Any, x: Any, u: Any) -> dict[str, Any] | None:
@@ -102,267 +108,186 @@ class HybridModel(torch.nn.Module, abc.ABC):
 
     # ---- what everybody else calls -----------------------------------------------------------------------------
 
-    def forward(self, t: Any, x: Tensor, u: Tensor | None = None) -> Tensor:
-        """The same as `derivative`, so that `torch.func.functional_call` works."""
-        return self.derivative(t, x, u)
+    @property
+    @final
+    def is_static(self) -> bool:
+        """Whether it maps inputs to outputs, without time."""
+        return "output" in self._written
+
+    def forward(self, *args: Any, part: str = "derivative") -> Tensor:
+        """The method named `part` with these arguments, so that `torch.func.functional_call` reaches all of them."""
+        if part == "derivative":
+            return self.derivative(*args)
+        if part not in PARTS:
+            raise CandidateError(f"There is no part {part!r} of a model.", f"The parts are {', '.join(sorted(PARTS))}.")
+        computed: Tensor = getattr(self, part)(*args)
+        return computed
 
     @final
     def derivative(self, t: Any, x: Tensor, u: Tensor | None = None) -> Tensor:
         """The right-hand side as one tensor.
 
         Args:
-            t: (...) or broadcastable to it, in the time unit.
-            x: (..., n), in the units of the states.
-            u: (..., m), in the units of the inputs; may be left out if there are none.
+            t: (...) or broadcastable to it, or its first axes, in the time unit.
+            x: (..., n + q), the complete state, in the units of its variables.
+            u: (..., m), or its first axes and m, in the units of the inputs; may be left out if there are none.
 
         Returns:
             (..., n), in state units per time unit.
         """
-        if self._cache.raw is self._parameters["raw"]:
-            return self._stacked(t, x, u)
-        with self.prepared():
-            return self._stacked(t, x, u)
+        if self._constant and self._cache.raw is self._parameters["raw"]:
+            return self._slopes(t, x, u)
+        with self._values_at(x, u):
+            return self._slopes(t, x, u)
+
+    @final
+    def residuals(self, t: Any, w: Tensor, u: Tensor | None = None) -> Tensor:
+        """(..., q): what the algebraic equations leave over, 0 where they hold."""
+        if not self.algebraic_variables:
+            return w[..., :0]
+        with self._values_at(w, u):
+            x = self.named_states(w)
+            found = self.algebraic(
+                aligned(t, w), x, self._algebraic_view._make(x[len(self.states) :]), self.named_inputs(w, u)
+            )
+        if not isinstance(found, dict) or len(found) != len(self.algebraic_variables):
+            given = f"{len(found)} residuals" if isinstance(found, dict) else type(found).__name__
+            raise CandidateError(
+                f"algebraic returned {given}, expected a dict of {len(self.algebraic_variables)}.",
+                f"Return one residual for each of {', '.join(self.algebraic_variables)}.",
+            )
+        return stacked(found, tuple(found), w)
+
+    @final
+    def margins(self, t: Any, w: Tensor, u: Tensor | None = None) -> Tensor:
+        """(..., l): how far each limit is from being broken, negative where it is; l = 0 without limits."""
+        found = self._limits(t, w, u)
+        return stacked(found, tuple(found), w) if found else w[..., :0]
+
+    @final
+    def limit_names(self, t: Any, w: Tensor, u: Tensor | None = None) -> tuple[str, ...]:
+        """The names of the limits, in the order of `margins`; read off one evaluation."""
+        return tuple(self._limits(t, w, u))
 
     @final
     def measured(self, t: Any, x: Tensor, u: Tensor | None = None) -> Tensor:
         """(..., n): what is measured, `observe` where the candidate has it and the states elsewhere."""
-        with self.prepared():
-            outputs = self.observe(self._time(t, x), self.named_states(x), self.named_inputs(x, u))
-        if outputs is None:
-            return x
-        self._refuse_names("observe", [name for name in outputs if name not in self.states])
-        columns = dict(zip(self.states, x.unbind(-1), strict=True)) | outputs
-        return torch.stack([self._column(name, columns[name], x) for name in self.states], -1)
+        states = x if len(self._complete) == len(self.states) else x[..., : len(self.states)]
+        if "observe" not in self._written:
+            return states
+        with self._values_at(x, u):
+            found = self.observe(aligned(t, x), self.named_states(x), self.named_inputs(x, u))
+        if found is None:
+            return states
+        refuse_unknown("observe", found, states=self.states)
+        return stacked(dict(zip(self.states, states.unbind(-1), strict=True)) | found, self.states, x)
+
+    @final
+    def initial_states(self, u: Tensor | None = None) -> Tensor:
+        """(..., n): initial states from the context u (..., m), natural units, NaN where the candidate says nothing."""
+        context = self.raw.new_zeros(0) if u is None else u
+        unknown = dict.fromkeys(self.states, torch.nan)
+        if "initial" not in self._written:
+            return stacked(unknown, self.states, context)
+        with self._values_at(context, u):
+            found = self.initial(self.named_inputs(context, u)) or {}
+        refuse_unknown("initial", found, states=self.states)
+        return stacked(unknown | found, self.states, context)
+
+    @final
+    def outputs(self, u: Tensor) -> Tensor:
+        """(..., n): the outputs of a static model for inputs u (..., m)."""
+        with self._values_at(u, u):
+            named = self.named_inputs(u, u)
+            found = self.output(named, named)
+        if not isinstance(found, dict) or found.keys() != self._expected:
+            refuse_missing("output", "output", found, self.states)
+        return stacked(found, self.states, u)
 
     @final
     def term_values(self, t: Any, x: Tensor, u: Tensor | None = None) -> dict[str, Tensor]:
-        """The value of every term that `rhs` names, (...) each."""
+        """The value of every term that the equations name, (...) each; x (..., n + q) is not read if it is static."""
         recorder = Recorder(self._gates)
         view = self._copy()
         view._gates = recorder
-        view.derivative(t, x, u)
+        if u is not None and self.is_static:
+            view.outputs(u)
+        else:
+            for part in (view.derivative, view.residuals, view.margins, view.measured):
+                part(t, x, u)
         return recorder.seen
 
     @final
-    def nulled(self) -> Self:
-        """A view in which every net returns its null value: the physics alone."""
-        view = self._copy()
-        view._calls = {name: module.null for name, module in self.nets().items()}
-        return view
-
-    @final
-    def with_gates(self, gates: Mapping[str, float | Tensor]) -> Self:
-        """A view in which these terms are multiplied by these gates, on top of the gates that this view has."""
-        view = self._copy()
-        view._gates = {**self._gates, **gates}
-        return view
-
-    @final
-    @contextmanager
-    def prepared(self) -> Iterator[Self]:
-        """Compute the parameter transforms once for all calls in this block, views included; gradients still flow.
-
-        An optimizer step inside the block is not seen: open a new block after it.
-        """
-        cache, raw = self._cache, self._parameters["raw"]
-        before = cache.raw, cache.values
-        if cache.raw is not raw:
-            assert raw is not None
-            cache.raw, cache.values = raw, self._transform()(raw)
-        try:
-            yield self
-        finally:
-            cache.raw, cache.values = before
-
-    @final
-    def parameters_declared(self) -> dict[str, Param]:
-        """The fitted physical parameters as declared, by name."""
-        return {name: param for name, param in self._params.items() if not param.fixed}
-
-    @final
-    def constants_declared(self) -> dict[str, Param]:
-        """The physical constants (`fixed=True`) as declared, by name."""
-        return {name: param for name, param in self._params.items() if param.fixed}
-
-    @final
-    def parameter_values(self) -> dict[str, Tensor]:
-        """The fitted physical parameters in natural units, () each, differentiable."""
-        with self.prepared():
-            return {name: self._cache.values[name] for name in self.parameters_declared()}
-
-    @final
-    @torch.no_grad()
-    def set_parameter(self, name: str, value: float) -> None:
-        """Set a physical parameter, in natural units; a value at a bound is put just inside it."""
-        if name not in self.parameters_declared():
-            known = ", ".join(self.parameters_declared()) or "none"
-            raise CandidateError(f"There is no fitted parameter {name!r}.", f"The parameters are: {known}.")
-        self._params[name].refuse_outside(value)
-        self.raw[self._transform().order.index(name)] = self._params[name].to_raw(value)
-
-    @final
-    def nets(self) -> dict[str, NetModule]:
-        """The nets by name."""
-        modules: dict[str, Any] = self._modules
-        return {name: modules[name] for name in self._nets}
-
-    @final
-    @torch.no_grad()
     def calibrate(self, t: Any, x: Tensor, u: Tensor | None, derivatives: Tensor) -> None:
         """Set the scales of every net from where the data lie; the same arguments give the same scales.
 
         Args:
             t: (B,), times.
-            x: (B, n), states as measured or smoothed, NaN where unknown.
+            x: (B, n) or (B, n + q), states as measured or smoothed, NaN where unknown; not read if it is static.
             u: (B, m), inputs.
-            derivatives: (n,), standard deviation of the derivative of each state, NaN where unknown.
+            derivatives: (n,), standard deviation of the derivative of each state, NaN where unknown; of the output
+                itself if it is static.
         """
-        physics = self.nulled().derivative(t, x, u)
-        sizes = [size_of(size, physics[..., index]) for index, size in enumerate(derivatives.tolist())]
-        slopes = dict(zip(self.states, sizes, strict=True))
-        view = self._copy()
-        view._calls = {name: Calibrator(module, slopes) for name, module in self.nets().items()}
-        view.derivative(t, x, u)
-
-    @final
-    def state_arrays(self) -> dict[str, Tensor]:
-        """Everything needed to restore the model, as detached float64 tensors.
-
-        Keys: `param.<name>` the natural value, `raw.<name>` its fitted coordinate, `net.<name>.<array>`.
-        """
-        values = {f"param.{name}": value for name, value in self.parameter_values().items()}
-        raw = {f"raw.{name}": self.raw[index] for index, name in enumerate(self._transform().order)}
-        nets = {
-            f"net.{name}.{key}": array for name, net in self.nets().items() for key, array in arrays_of(net).items()
-        }
-        return {key: array.detach().to("cpu", torch.float64).clone() for key, array in (values | raw | nets).items()}
-
-    @final
-    @torch.no_grad()
-    def load_arrays(self, arrays: Mapping[str, Tensor]) -> None:
-        """Restore what `state_arrays` gave; keys of others (`initial.*`) are left alone.
-
-        `raw.<name>` restores a parameter bit for bit; where it is missing or belongs to another value, `param.<name>`
-        counts.
-        """
-        for name, net in self.nets().items():
-            for key, target in arrays_of(net).items():
-                target.copy_(self._array(arrays, f"net.{name}.{key}", target.shape))
-        for index, name in enumerate(self._transform().order):
-            value = self._array(arrays, f"param.{name}", torch.Size()).item()
-            self._params[name].refuse_outside(value)
-            self.raw[index] = self._params[name].to_raw(value)
-            self._restore_raw(index, value, arrays.get(f"raw.{name}"))
+        calibrate(self, t, x, u, derivatives)
 
     @final
     def named_states(self, x: Tensor) -> Any:
-        """The states of a tensor (..., n) by name."""
-        if x.shape[-1] != len(self.states):
+        """The states and algebraic variables of a tensor (..., n + q) by name."""
+        if x.shape[-1] != len(self._complete):
             raise CandidateError(
-                f"Expected a last axis of {len(self.states)} states ({', '.join(self.states)}), found {x.shape[-1]}."
+                f"Expected a last axis of {len(self._complete)} states ({', '.join(self._complete)}), "
+                f"found {x.shape[-1]}."
             )
         return self._state_view._make(x.unbind(-1))
 
     @final
     def named_inputs(self, x: Tensor, u: Tensor | None) -> Any:
-        """The inputs of a tensor (..., m) by name; none if there are none."""
+        """The inputs of a tensor (..., m) by name, in line with the states (..., n + q); none if there are none."""
         if not self.inputs:
-            return self._input_view()
+            return self._no_inputs
         if u is None or u.shape[-1] != len(self.inputs):
             found = "none" if u is None else str(u.shape[-1])
             raise CandidateError(
                 f"Expected a last axis of {len(self.inputs)} inputs ({', '.join(self.inputs)}), found {found}."
             )
-        return self._input_view._make(u.unbind(-1))
+        columns = u.unbind(-1)
+        return self._input_view._make(columns if u.dim() >= x.dim() else [aligned(column, x) for column in columns])
 
     # ---- inside ------------------------------------------------------------------------------------------------
 
-    def _add_parameters(self) -> None:
-        fitted = self.parameters_declared()
-        transform = Transform(list(fitted.values()))
-        raw = [fitted[name].to_raw(fitted[name].value) for name in transform.order]
-        self.register_module("_natural", transform)
-        self.register_parameter("raw", torch.nn.Parameter(torch.tensor(raw, dtype=torch.float64)))
-        for name, param in self.constants_declared().items():
-            value = torch.tensor(param.value, dtype=torch.float64)
-            self.register_buffer(f"constant_{name}", value, persistent=False)
+    def _slopes(self, t: Any, x: Tensor, u: Tensor | None) -> Tensor:
+        named, seen = self.named_states(x), self._seen
+        before = seen.x, seen.columns
+        seen.x, seen.columns = x, named
+        try:
+            slopes = self.rhs(aligned(t, x), named, self.named_inputs(x, u))
+        finally:
+            seen.x, seen.columns = before
+        if not isinstance(slopes, dict) or slopes.keys() != self._expected:
+            refuse_missing("rhs", "derivative", slopes, self.states)
+        return stacked(slopes, self.states, x)
 
-    def _add_nets(self, generator: torch.Generator) -> None:
-        self._calls: dict[str, Callable[..., Any]] = {}
-        for name, net in self._nets.items():
-            known = (*self.states, *self.inputs)
-            self._refuse_names(f"the inputs of net {name!r}", [item for item in net.inputs if item not in known])
-            strays = [item for item in net.outputs if item not in self.states]
-            self._refuse_names(f"the outputs of net {name!r}", strays)
-            module = NetModule(net, generator)
-            self._modules[name] = module  # not add_module: the class attribute of that name is the declaration
-            self._calls[name] = module
+    def _limits(self, t: Any, w: Tensor, u: Tensor | None) -> Mapping[str, Any]:
+        if "limits" not in self._written:
+            return {}
+        with self._values_at(w, u):
+            return self.limits(aligned(t, w), self.named_states(w), self.named_inputs(w, u)) or {}
 
-    def _transform(self) -> Transform:
-        transform: Any = self._modules["_natural"]
-        return transform  # type: ignore[no-any-return]  # torch types _modules as optional modules
+    def _values_at(self, x: Tensor, u: Tensor | None) -> AbstractContextManager[Any]:
+        """Parameter values for one evaluation: transformed, and as `coefficients` has them in this context."""
+        if not self._constant:
+            return self._in_context(x, u)
+        return READY if self._cache.raw is self._parameters["raw"] else self.prepared()
 
-    def _parameter(self, param: Param) -> Tensor:
-        """The natural value of a parameter, from the cache where it holds for the current raw vector."""
-        if param.fixed:
-            return self.get_buffer(f"constant_{param.name}")
-        if self._cache.raw is self._parameters["raw"]:
-            return self._cache.values[param.name]
+    @contextmanager
+    def _in_context(self, x: Tensor, u: Tensor | None) -> Iterator[None]:
         with self.prepared():
-            return self._cache.values[param.name]
-
-    def _copy(self) -> Self:
-        view = object.__new__(type(self))
-        view.__dict__ = self.__dict__.copy()
-        return view
-
-    def _stacked(self, t: Any, x: Tensor, u: Tensor | None) -> Tensor:
-        slopes = self.rhs(self._time(t, x), self.named_states(x), self.named_inputs(x, u))
-        if not isinstance(slopes, dict):
-            raise CandidateError(f"rhs must return a dict from state to derivative, found {type(slopes).__name__}.")
-        missing = [name for name in self.states if name not in slopes]
-        if missing:
-            raise CandidateError(f"rhs returned no derivative for {', '.join(missing)}.", "Return one for every state.")
-        if len(slopes) != len(self.states):
-            self._refuse_names("rhs", [name for name in slopes if name not in self.states])
-        return torch.stack([self._column(name, slopes[name], x) for name in self.states], -1)
-
-    def _column(self, name: str, value: Any, x: Tensor) -> Tensor:
-        batch = x.shape[:-1]
-        column: Tensor = value if isinstance(value, Tensor) else x.new_tensor(value)
-        if column.shape == batch:
-            return column
-        if column.dim() > 0:
-            raise CandidateError(f"{name!r} has shape {tuple(column.shape)}, expected {tuple(batch)} like the states.")
-        return column.expand(batch)
-
-    def _time(self, t: Any, x: Tensor) -> Tensor:
-        return t if isinstance(t, Tensor) else x.new_tensor(t)
-
-    def _refuse_names(self, where: str, unknown: list[str]) -> None:
-        if unknown:
-            raise CandidateError(
-                f"Unknown name {unknown[0]!r} in {where}.",
-                f"States are {', '.join(self.states)}; inputs are {', '.join(self.inputs) or 'none'}.",
-            )
-
-    def _array(self, arrays: Mapping[str, Tensor], key: str, shape: torch.Size) -> Tensor:
-        if key not in arrays:
-            raise CandidateError(f"The weights lack {key!r}.", "Load weights that were saved from the same candidate.")
-        array = arrays[key]
-        if array.shape != shape or not bool(torch.isfinite(array).all()):
-            raise CandidateError(
-                f"The weights hold {key!r} with shape {tuple(array.shape)}, expected {tuple(shape)}, all finite.",
-                "Load weights that were saved from the same candidate.",
-            )
-        return array
-
-    def _restore_raw(self, index: int, value: float, raw: Tensor | None) -> None:
-        """Take the raw coordinate if it means the same natural value, else keep the one computed from the value."""
-        if raw is None or raw.shape != torch.Size() or not bool(torch.isfinite(raw)):
-            return
-        computed = self.raw[index].clone()
-        self.raw[index] = raw
-        natural = self._transform()(self.raw)[self._transform().order[index]].item()
-        if abs(natural - value) > 1e-9 * max(abs(value), 1e-12):
-            self.raw[index] = computed
+            cache = self._cache
+            before = cache.values
+            given = self.coefficients(self.named_inputs(x, u)) or {}
+            refuse_unknown("coefficients", given, parameters=tuple(self._params))
+            cache.values = before | given
+            try:
+                yield
+            finally:
+                cache.values = before

@@ -121,19 +121,19 @@ class Transform(torch.nn.Module):
         self.register_buffer(name, torch.tensor(values, dtype=torch.float64), persistent=False)
 
     def forward(self, raw: Tensor) -> dict[str, Tensor]:
-        """Values in natural units by name; raw: (P,), fitted coordinates in the order of `order`."""
+        """Values (...) in natural units by name; raw: (..., P), fitted coordinates in the order of `order`."""
         constants: dict[str, Any] = self._buffers
         values: list[Tensor] = []
         two, one, free = self._by_kind(raw)
         if self.sizes[0]:
-            values += torch.lerp(constants["low"], constants["high"], torch.sigmoid(two)).unbind()
+            values += torch.lerp(constants["low"], constants["high"], torch.sigmoid(two)).unbind(-1)
         if self.sizes[1]:
-            values += (constants["end"] + constants["sign"] * torch.exp(one)).unbind()
+            values += (constants["end"] + constants["sign"] * torch.exp(one)).unbind(-1)
         if self.sizes[2]:
-            values += (constants["scale"] * free).unbind()
+            values += (constants["scale"] * free).unbind(-1)
         return dict(zip(self.order, values, strict=True))
 
     def _by_kind(self, raw: Tensor) -> tuple[Tensor, ...]:
         if max(self.sizes) == len(self.order):
             return raw, raw, raw
-        return torch.split(raw, self.sizes)
+        return torch.split(raw, self.sizes, -1)

@@ -18,6 +18,7 @@ HybridModel Net Param Candidate torch math self x u term rhs derivative observe 
 limits output dropped replaced regularizers states inputs generator nulled with_gates prepared parameters_declared
 parameter_values set_parameter nets calibrate state_arrays load_arrays gates arrays weights raw
 named_states named_inputs measured constants_declared term_values
+algebraic_variables is_static outputs residuals margins limit_names initial_states
 """
 """What the model language calls its own things."""
 

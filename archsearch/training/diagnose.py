@@ -59,16 +59,16 @@ def _length(slope: Tensor, spread: Tensor) -> float:
 def _raw_spread(found: Fit) -> Tensor:
     """(number of raw parameters,): posterior standard deviations; infinite where the equations are singular."""
     loss = found.loss
-    squares = LeastSquares(loss, Batch.whole(loss), regularized=False, informed=False)
+    squares = LeastSquares(loss, Batch.whole(loss), regularized=False, informed=False, single=False)
     point = squares.here()
-    _, z = squares.cost(point)
-    covariance = squares.equations(point, z).covariance()
+    visit = squares.visit(point)
     size = len(loss.model.raw)
+    # the unit of noise is what the fit leaves, or what the smooth left
+    noise = max(found.error, float(loss.noise))
+    covariance = squares.linearised(point, visit).curvature.covariance(noise, size)
     if covariance is None:
         return torch.full((size,), torch.inf, dtype=torch.float64)
-    # the sum of squares is in variances of the data; its unit of noise is what the fit leaves, or what the smooth left
-    noise = max(found.error, float(loss.noise))
-    return (covariance.diagonal()[:size] * noise).clamp(min=0).sqrt().cpu()
+    return covariance.diagonal().clamp(min=0).sqrt().cpu()
 
 
 @torch.no_grad()

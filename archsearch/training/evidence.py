@@ -6,22 +6,33 @@ drawn to its null value; one that they need is let go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from archsearch.training.batches import Batch
-from archsearch.training.gauss_newton import FIRST_DAMPING, descend
+from archsearch.training.curvature import Curvature
+from archsearch.training.gauss_newton import (
+    FIRST_DAMPING,
+    SMALL_DECREASE,
+    SMALL_STEPS,
+    State,
+    Watch,
+    always,
+    improved,
+    reckoned_anew,
+    start,
+)
 from archsearch.training.least_squares import LeastSquares
 from archsearch.training.losses import Loss
-from archsearch.training.stages import Stage
+from archsearch.training.minimise import Minimum
 
-ROUNDS = 6
-STEPS = 12
-"""Iterations of least squares between two updates."""
 SETTLED = 0.05
 """Relative change of noise and precision below which they have settled."""
+FAST = 0.1
+"""Relative decrease of an iteration from which on the misfit is not yet noise."""
 CLEAN = 1e-6
 """Variance of the noise, in variances of the data, below which the priors no longer matter."""
 NOISE = (1e-8, 1.0)
@@ -41,31 +52,54 @@ class Hyper:
         return all(abs(new - old) <= SETTLED * old for new, old in pairs)
 
 
-def maximise_evidence(loss: Loss) -> Stage:
-    """Fit whole trajectories, noise and prior of the weights in turns, in place.
+def maximise_evidence(
+    loss: Loss, lifted: bool = False, enough: float = SMALL_DECREASE, watch: Watch = always
+) -> Minimum:
+    """Fit whole trajectories, noise and prior of the weights, in turns of one step each, in place.
 
-    Begins from much noise, so that of several solutions the one nearest to the physics is found.
+    Noise and prior are left alone while the misfit still falls fast: they would follow a misfit that is not noise.
+
+    Args:
+        loss: the training problem.
+        lifted: whether the states are unknowns too.
+        enough: relative decrease of an iteration that is called small.
+        watch: called after every iteration.
 
     Reference:
         MacKay (1992), Neural Computation 4:448, eq. 31 and 32 of the regression paper 4:415; in Levenberg-Marquardt as
         in Foresee & Hagan (1997), with the precision of physical parameters kept and initial states integrated out.
     """
     batch = Batch.whole(loss)
-    now, steps, damping = Hyper(float(loss.noise), loss.settings.weight_decay), 0, FIRST_DAMPING
-    for _ in range(ROUNDS):
-        reached = descend(loss, batch, STEPS, damping)
-        steps, damping = steps + reached.steps, reached.damping
-        new = _updated(loss, batch, now)
-        if new is None:
+    squares = LeastSquares(loss, batch, lifted=lifted)
+    data = squares if not loss.regularizers() else LeastSquares(loss, batch, regularized=False, lifted=lifted)
+    now, state = Hyper(float(loss.noise), loss.settings.weight_decay), start(squares)
+    small, steps, reason = 0, 0, "steps"
+    while steps < loss.settings.least_squares_steps and math.isfinite(state.cost):
+        steps += 1
+        squares.go(state.point)
+        around = squares.linearised(state.point, state.visit)
+        better = improved(squares, state, around)
+        if better is None and squares.stricter():
+            squares.go(state.point)
+            state = replace(reckoned_anew(squares, state), damping=FIRST_DAMPING)
+            continue
+        gained = 0.0 if better is None else (state.cost - better.cost) / state.cost
+        before, state = state, state if better is None else better
+        squares.go(state.point)
+        settled = True
+        if gained < FAST:
+            told = around if data is squares else data.linearised(before.point, before.visit)
+            new = _updated(loss, told.curvature, state, now)
+            settled = new is None or new.settled(now) or new.noise < CLEAN
+            if new is not None:
+                _set(loss, new)
+                now, state = new, reckoned_anew(squares, state)
+        small = small + 1 if settled and gained < enough else 0
+        if small >= SMALL_STEPS or not watch(steps):
+            reason = "converged" if small >= SMALL_STEPS else "stopped"
             break
-        _set(loss, new)
-        settled = new.settled(now) or new.noise < CLEAN
-        now = new
-        if settled:
-            break
-    reached = descend(loss, batch, loss.settings.least_squares_steps, damping)
-    said = f"noise {now.noise**0.5:.2g}, precision of weights {now.precision:.2g}; {reached.reason}"
-    return Stage("evidence", steps + reached.steps, reached.loss, said)
+    said = f"noise {now.noise**0.5:.2g}, precision of weights {now.precision:.2g}; {reason}"
+    return Minimum(state.cost, steps, "converged", said)
 
 
 def _set(loss: Loss, hyper: Hyper) -> None:
@@ -73,20 +107,15 @@ def _set(loss: Loss, hyper: Hyper) -> None:
     loss.settings = loss.settings.model_copy(update={"weight_decay": hyper.precision})
 
 
-def _updated(loss: Loss, batch: Batch, now: Hyper) -> Hyper | None:
+def _updated(loss: Loss, curvature: Curvature, state: State, now: Hyper) -> Hyper | None:
     """Noise and precision that fit the current point; None if its curvature is singular."""
-    squares = LeastSquares(loss, batch, regularized=False)  # regularizers are no data: they determine nothing
-    point = squares.here()
-    cost, z = squares.cost(point)
-    covariance = squares.equations(point, z).covariance()
-    if covariance is None or not cost < float("inf"):
+    found = curvature.determined(now.noise)
+    if found is None:
         return None
-    _, precision = loss.prior()
-    size, physical = len(point.p), len(loss.model.raw)
-    # the sum of squares is in units of the noise, so its inverse times the noise is the posterior covariance
-    by_data = (1.0 - now.noise * precision * covariance.diagonal()[:size]).clamp(0.0, 1.0)
-    free = float(by_data.sum()) + loss.initial.count()
-    return Hyper(_noise(loss, z, free, now), _precision(precision, point.p, by_data, physical, now))
+    _, precision = loss.prior(1.0)
+    squares = float((precision * state.point.p.square())[len(loss.model.raw) :].sum())
+    weights = _within(found.weights / squares, PRECISION) if squares > 0 else now.precision
+    return Hyper(_noise(loss, state.visit.z, found.weights + found.others, now), weights)
 
 
 def _noise(loss: Loss, z: Tensor, free: float, now: Hyper) -> float:
@@ -95,12 +124,6 @@ def _noise(loss: Loss, z: Tensor, free: float, now: Hyper) -> float:
     if not loss.noise_is_free or seen - free < 1.0:
         return now.noise
     return _within(loss.error(z, loss.samples.valid) * seen / (seen - free), NOISE)
-
-
-def _precision(precision: Tensor, p: Tensor, by_data: Tensor, physical: int, now: Hyper) -> float:
-    """How many weights the data determine over their weighed sum of squares."""
-    squares = float((precision[physical:] / now.precision * p[physical:].square()).sum())
-    return _within(float(by_data[physical:].sum()) / squares, PRECISION) if squares > 0 else now.precision
 
 
 def _within(value: float, ends: tuple[float, float]) -> float:

@@ -21,12 +21,14 @@ from archsearch.training.losses import Loss
 from archsearch.training.minimise import minimise
 from archsearch.training.prepare import calibrate, fill_hidden, prepare, unseen
 from archsearch.training.shooting import match_intervals, shoot
-from archsearch.training.stages import Stage, stage
+from archsearch.training.stages import Journal, Stage, Watch
 from archsearch.training.task import Samples
 
-SEGMENTS = (1, 5)
-"""Lengths of the segments, in sampling intervals, before whole trajectories."""
-
+NEAR = 5e-3
+"""Relative decrease below which states and unknowns together are near enough to a rollout to go on with one."""
+UNSTABLE = 1e-4
+"""A training grid is too coarse to begin with if halving its steps moves single intervals more than this, in variances
+of the data."""
 MOST_SUBSTEPS = 64
 GRID_SHARE = 0.01
 """A training grid is fine enough if its error is below this share of the misfit, else a net learns to mend it."""
@@ -58,7 +60,12 @@ class Fit:
 
 
 def fit(
-    model: HybridModel, states: tuple[State, ...], samples: Samples, settings: FitSettings, generator: torch.Generator
+    model: HybridModel,
+    states: tuple[State, ...],
+    samples: Samples,
+    settings: FitSettings,
+    generator: torch.Generator,
+    watch: Watch = lambda stage, step: True,
 ) -> Fit:
     """Fit the parameters and nets of a model, in place, with the initial states that are not known.
 
@@ -68,60 +75,90 @@ def fit(
         samples: the observations that may be seen.
         settings: method, steps, weights of priors, steps per interval.
         generator: draws whatever is drawn.
+        watch: called after every iteration of every stage; may stop the fit, which then is as far as it is.
     """
     loss = prepare(model, states, samples, settings)
-    stages = _physics_first(loss)
+    journal = Journal(watch)
+    _physics_first(loss, journal)
     calibrate(loss)
     if settings.method == "gauss_newton":
-        stages += _least_squares(loss)
+        _least_squares(loss, journal)
     if settings.method == "shooting" or not math.isfinite(_error(loss)):
-        stages += _shooting(loss, generator)
-    return _checked(loss, stages, generator)
+        _shooting(loss, journal, generator)
+    return _checked(loss, journal, generator)
 
 
-def _shooting(loss: Loss, generator: torch.Generator) -> list[Stage]:
+def _shooting(loss: Loss, journal: Journal, generator: torch.Generator) -> None:
     """Match intervals, then shoot; from the quiet start if what matches intervals cannot be rolled out."""
     squares = LeastSquares(loss, Batch.whole(loss))
     quiet = _quiet(loss, squares)
-    matched = match_intervals(loss)
+    match_intervals(loss, journal)
     if not math.isfinite(_error(loss)):
         squares.go(quiet)
-    return [matched, *shoot(loss, generator)]
+    shoot(loss, journal, generator)
 
 
-def _physics_first(loss: Loss) -> list[Stage]:
+def _physics_first(loss: Loss, journal: Journal) -> None:
     """Where a trajectory hides a state, roll out the physics alone, fitted, to have an idea of it to start from."""
     if not bool(unseen(loss).any()):
-        return []
+        return
     physics = replace(loss, model=loss.model.nulled())
     unknowns = [loss.model.raw, *loss.initial.unknowns()]
-    reached = minimise(physics.rollout, unknowns, loss.settings.rollout_steps)
+    journal.run("physics alone", lambda watch: minimise(physics.rollout, unknowns, loss.settings.rollout_steps, watch))
     z = _rolled(physics)
     with torch.no_grad():
         slopes = physics.field()(loss.samples.times, z, loss.samples.inputs)
     fill_hidden(loss, z, slopes)
-    return [stage("physics alone", reached)]
 
 
-def _least_squares(loss: Loss) -> list[Stage]:
-    """Least squares on segments, then on whole trajectories from whichever point rolls out best."""
+def _least_squares(loss: Loss, journal: Journal) -> None:
+    """Single intervals, then states and unknowns together, then whole trajectories from what rolls out best."""
+    _stable(loss)
     whole = Batch.whole(loss)
     squares = LeastSquares(loss, whole)
-    points, stages = [_quiet(loss, squares), squares.here()], []
-    for length in SEGMENTS:
-        if length < loss.samples.times.shape[1] - 1:
-            reached = descend(loss, Batch.segments(loss, length), loss.settings.segment_steps, enough=ROUGH)
-            stages.append(stage(f"segments of {length}", reached))
-            points.append(squares.here())
+    points = [_quiet(loss, squares), squares.here()]
+    _segments(loss, journal, points, squares, 1)
+    journal.run("states and unknowns", lambda watch: maximise_evidence(loss, lifted=True, enough=NEAR, watch=watch))
+    points.append(squares.here())
+    if not math.isfinite(_cost(squares, points[-1])):
+        _segments(loss, journal, points, squares, 5)
     squares.go(min(reversed(points), key=lambda point: _cost(squares, point)))
-    stages.append(stage("whole trajectories", descend(loss, whole, loss.settings.segment_steps, enough=ROUGH)))
-    _refine(loss)
-    return [*stages, maximise_evidence(loss)]
+    journal.run("whole trajectories", lambda watch: maximise_evidence(loss, watch=watch))
 
 
-def _refine(loss: Loss) -> bool:
+def _segments(loss: Loss, journal: Journal, points: list[Point], squares: LeastSquares, length: int) -> None:
+    """Least squares on segments of that many intervals, each from the smooth."""
+    if length >= loss.samples.times.shape[1] - 1:
+        return
+    batch, steps = Batch.segments(loss, length), loss.settings.segment_steps
+    journal.run(f"segments of {length}", lambda watch: descend(loss, batch, steps, ROUGH, watch))
+    points.append(squares.here())
+
+
+def _stable(loss: Loss) -> None:
+    """Halve the steps of the training grid until single intervals no longer depend on them much."""
+    batch = Batch.segments(loss, 1)
+    assert batch.start is not None
+
+    def ends() -> Tensor:
+        with torch.no_grad(), loss.model.prepared():
+            return rollout(loss.field(), batch.start, batch.times, batch.inputs, loss.settings.substeps)[:, 1]
+
+    coarse = ends()
+    while loss.settings.substeps < MOST_SUBSTEPS:
+        before = loss.settings
+        loss.settings = before.model_copy(update={"substeps": 2 * before.substeps})
+        fine = ends()
+        wrong = ((fine - coarse) / loss.scale).square()
+        if bool(wrong[torch.isfinite(wrong)].mean() <= UNSTABLE) and bool(torch.isfinite(coarse).all()):
+            loss.settings = before
+            return
+        coarse = fine
+
+
+def _refine(loss: Loss, exact: Tensor) -> bool:
     """Halve the steps of the training grid until its error is a small part of the misfit; whether any were halved."""
-    exact, before = _accurate(loss), loss.settings.substeps
+    before = loss.settings.substeps
     if not bool(torch.isfinite(exact).all()):
         return False
     allowed = max(GRID_SHARE * loss.error(exact, loss.samples.valid), GRID_FLOOR)
@@ -150,20 +187,24 @@ def _quiet(loss: Loss, squares: LeastSquares) -> Point:
 
 def _cost(squares: LeastSquares, point: Point) -> float:
     """The cost of a point, infinite where it is not finite."""
-    cost, _ = squares.cost(point)
+    cost = squares.visit(point).cost
     return cost if math.isfinite(cost) else math.inf
 
 
-def _checked(loss: Loss, stages: list[Stage], generator: torch.Generator) -> Fit:
+def _checked(loss: Loss, journal: Journal, generator: torch.Generator) -> Fit:
     """Compare with an accurate rollout; where the training grid was too coarse, refine it and polish once more."""
-    while math.isfinite(_error(loss)) and _refine(loss):
-        by_shooting = loss.settings.method == "shooting"
-        polished = shoot(loss, generator) if by_shooting else [maximise_evidence(loss)]
-        stages += [replace(one, name=f"{one.name}, {loss.settings.substeps} substeps") for one in polished]
-    error = loss.error(_accurate(loss), loss.samples.valid)
+    exact = _accurate(loss)
+    while not journal.stopped and math.isfinite(_error(loss)) and _refine(loss, exact):
+        if loss.settings.method == "shooting":
+            shoot(loss, journal, generator)
+        else:
+            name = f"whole trajectories, {loss.settings.substeps} substeps"
+            journal.run(name, lambda watch: maximise_evidence(loss, watch=watch))
+        exact = _accurate(loss)
+    error = loss.error(exact, loss.samples.valid)
     with torch.no_grad():
         initial = loss.coordinates.natural(loss.initial.value())
-    return Fit(loss, initial, error, tuple(stages), "ok" if math.isfinite(error) else "diverged")
+    return Fit(loss, initial, error, tuple(journal.stages), "ok" if math.isfinite(error) else "diverged")
 
 
 def _error(loss: Loss) -> float:

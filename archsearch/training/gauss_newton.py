@@ -1,27 +1,23 @@
-"""Levenberg-Marquardt: from single intervals over short segments to whole trajectories.
-
-A segment starts on the smooth, so that it cannot diverge; longer ones see how errors add up; a whole trajectory starts
-from its initial state, which is fitted with the rest.
-"""
+"""Levenberg-Marquardt on rollouts, on segments of them, or on states that are yet to become one."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-
-import torch
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from archsearch.training.batches import Batch
-from archsearch.training.least_squares import LeastSquares, Point
+from archsearch.training.least_squares import LeastSquares, Linearised, Point, Visit
 from archsearch.training.losses import Loss
 from archsearch.training.minimise import Minimum
 
 FIRST_DAMPING = 1e-2
 LEAST_DAMPING = 1e-9
-FACTOR = 2.0
-GROWTH = 1.5
-"""Damping falls by the factor after a success and is raised by it, then by more and more, after refusals."""
-REFUSALS = 10
+LOWER, RAISE = 4.0, 4.0
+"""Damping falls by a factor after a success at the first trial, and rises by one after a refusal."""
+CALM = 1.5
+"""It falls by no more than this where the last step was refused at first: it is about right."""
+REFUSALS = 8
 """Damping is raised this often before an iteration gives up."""
 SMALL_DECREASE = 1e-3
 SMALL_STEPS = 2
@@ -29,17 +25,36 @@ SMALL_STEPS = 2
 ROUGH = 0.02
 """The same for stages that only prepare the next one."""
 
+Watch = Callable[[int], bool]
+"""Called after every iteration with their number, the model standing where the fit stands; False stops."""
+
+
+def always(_: int) -> bool:
+    """Go on."""
+    return True
+
 
 @dataclass(frozen=True)
-class Descent(Minimum):
-    """Where a descent ended, with the damping to go on with."""
+class State:
+    """Where a descent stands: the unknowns, what was found there, and the damping of the next iteration."""
 
+    point: Point
+    visit: Visit
     damping: float
 
+    @property
+    def cost(self) -> float:
+        """The sum of squares."""
+        return self.visit.cost
 
-def descend(
-    loss: Loss, batch: Batch, steps: int, damping: float = FIRST_DAMPING, enough: float = SMALL_DECREASE
-) -> Descent:
+
+def start(squares: LeastSquares) -> State:
+    """Where a descent begins: at the current values of the model."""
+    point = squares.here()
+    return State(point, squares.visit(point), FIRST_DAMPING)
+
+
+def descend(loss: Loss, batch: Batch, steps: int, enough: float = SMALL_DECREASE, watch: Watch = always) -> Minimum:
     """Lower the sum of squares of a batch, in place; ends at the best point that was visited.
 
     A trial point that is not finite or not better is refused and the damping raised, which is all the protection
@@ -49,42 +64,43 @@ def descend(
         loss: the training problem.
         batch: the rollouts to be fitted.
         steps: iterations at most.
-        damping: of the first iteration.
         enough: relative decrease of an iteration that is called small.
+        watch: called after every iteration.
 
     Reference:
-        Marquardt (1963), J. SIAM 11:431, with unknowns of order one damped alike; Jacobian parallel in time.
+        Marquardt (1963), J. SIAM 11:431, unknowns in units of their priors; Jacobian parallel in time.
     """
     squares = LeastSquares(loss, batch)
-    point = squares.here()
-    cost, z = squares.cost(point)
-    if not math.isfinite(cost):
-        return Descent(cost, 0, "not finite", damping)
+    state = start(squares)
+    if not math.isfinite(state.cost):
+        return Minimum(state.cost, 0, "not finite")
     small, done = 0, 0
     while done < steps and small < SMALL_STEPS:
         done += 1
-        found = _improve(squares, point, cost, z, damping)
-        if found is None:
-            small = SMALL_STEPS
-            break
-        before, (point, cost, z, damping) = cost, found
-        small = small + 1 if before - cost < enough * before else 0
-    squares.go(point)
-    return Descent(cost, done, "converged" if small >= SMALL_STEPS else "steps", damping)
+        better = improved(squares, state, squares.linearised(state.point, state.visit))
+        squares.go(state.point if better is None else better.point)
+        if better is None:
+            return Minimum(state.cost, done, "converged")
+        small = small + 1 if state.cost - better.cost < enough * state.cost else 0
+        state = better
+        if not watch(done):
+            return Minimum(state.cost, done, "stopped")
+    return Minimum(state.cost, done, "converged" if small >= SMALL_STEPS else "steps")
 
 
-def _improve(
-    squares: LeastSquares, point: Point, cost: float, z: torch.Tensor, damping: float
-) -> tuple[Point, float, torch.Tensor, float] | None:
-    """The next point, with its cost, rollout and damping; None if no damping helps."""
-    squares.go(point)
-    equations = squares.equations(point, z)
-    raise_by = FACTOR
-    for _ in range(REFUSALS):
-        trial = squares.moved(point, equations, damping)
-        if trial is not None:
-            trial_cost, trial_z = squares.cost(trial)
-            if trial_cost < cost:
-                return trial, trial_cost, trial_z, max(damping / FACTOR, LEAST_DAMPING)
-        damping, raise_by = damping * raise_by, raise_by * GROWTH
+def improved(squares: LeastSquares, state: State, around: Linearised) -> State | None:
+    """The next state; None if no damping helps. Leaves the model wherever it tried last."""
+    damping = state.damping
+    for trial in range(REFUSALS):
+        point = squares.moved(state.point, around, damping)
+        if point is not None:
+            visit = squares.visit(point)
+            if visit.cost < state.cost:
+                return State(point, visit, max(damping / (CALM if trial else LOWER), LEAST_DAMPING))
+        damping *= RAISE
     return None
+
+
+def reckoned_anew(squares: LeastSquares, state: State) -> State:
+    """The same state after noise or priors have changed."""
+    return replace(state, visit=squares.again(state.point, state.visit))

@@ -40,15 +40,24 @@ class InitialStates:
         """The tensors to fit; empty if every initial value is known."""
         return ([self.offsets] if bool(self._free.any()) else []) + ([self.shared] if bool(self._bounded.any()) else [])
 
+    @property
+    def is_free(self) -> bool:
+        """Whether any initial value is estimated, trajectory by trajectory."""
+        return bool(self._free.any())
+
     def count(self) -> int:
         """How many numbers are fitted."""
         return len(self._base) * int(self._free.sum()) + int(self._bounded.sum())
 
     def value(self) -> Tensor:
         """(N, n), inner coordinates."""
-        shared = self._low + (self._high - self._low) * torch.sigmoid(self.shared)
+        return self.at(self.offsets, self.shared)
+
+    def at(self, offsets: Tensor, shared: Tensor) -> Tensor:
+        """(N, n), inner coordinates, for unknowns (N, n) and (n,)."""
+        shared = self._low + (self._high - self._low) * torch.sigmoid(shared)
         shared = self._coordinates.inner(torch.where(self._bounded, shared, 1.0))
-        z = self._base + torch.where(self._free, self.offsets, 0.0) * self._scale
+        z = self._base + torch.where(self._free, offsets, 0.0) * self._scale
         return torch.where(self._bounded, shared, z)
 
     def slopes(self) -> tuple[Tensor, Tensor]:

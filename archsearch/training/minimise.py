@@ -17,11 +17,12 @@ CHUNK = 10
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where a minimisation ended: loss, iterations, and why it stopped."""
+    """Where a minimisation ended: loss, iterations, why it stopped, and what else is to be said of it."""
 
     loss: float
     steps: int
     reason: Reason
+    said: str = ""
 
 
 def minimise(

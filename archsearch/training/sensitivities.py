@@ -6,7 +6,8 @@ exact for the fixed-step rollout, and many times faster than differentiating thr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -14,10 +15,11 @@ from torch import Tensor
 from torch.func import functional_call, jacrev, vmap
 
 from archsearch.hybrid import HybridModel
-from archsearch.training.integrate import Coordinates, runge_kutta_step
+from archsearch.hybrid.nets import Layer
+from archsearch.training.integrate import Coordinates, Field, runge_kutta_step
 
 CHUNK = 512
-"""Intervals linearised at once: more do not fit the cache."""
+"""Intervals linearised at once, sample by sample: more do not fit the cache."""
 
 
 @dataclass(frozen=True)
@@ -50,32 +52,169 @@ class Flat:
 
     def store(self, model: HybridModel, vector: Tensor) -> None:
         """Write a vector into a model."""
+        tensors = self.tensors(vector)
         with torch.no_grad():
             for name, tensor in model.named_parameters():
-                tensor.copy_(self.tensors(vector)[name])
+                tensor.copy_(tensors[name])
 
 
 Step = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""One sampling interval: (p (P,), z (..., n), t (...,), h (...,), u (..., m)) -> (..., n), inner coordinates."""
+
+
+def interval(field: Field, z: Tensor, t: Tensor, h: Tensor, u: Tensor, substeps: int) -> Tensor:
+    """(..., n): the state one sampling interval later, by Runge-Kutta steps."""
+    part = h / substeps
+    for i in range(substeps):
+        z = runge_kutta_step(field, z, t + i * part, part, u)
+    return z
 
 
 def step_of(model: HybridModel, coordinates: Coordinates, substeps: int) -> Step:
-    """One sampling interval as a function of (p (P,), z (..., n), t (...,), h (...,), u (..., m)) -> (..., n)."""
+    """One sampling interval as a function of the unknowns of the model."""
     flat = Flat.of(model)
 
     def step(p: Tensor, z: Tensor, t: Tensor, h: Tensor, u: Tensor) -> Tensor:
-        tensors = flat.tensors(p)
-
-        def derivative(at: Tensor, x: Tensor, inputs: Tensor) -> Tensor:
-            slopes: Tensor = functional_call(model, tensors, (at, x, inputs))
-            return slopes
-
-        field = coordinates.field_of(derivative)
-        part = h / substeps
-        for i in range(substeps):
-            z = runge_kutta_step(field, z, t + i * part, part, u)
-        return z
+        return interval(_field(model, coordinates, flat.tensors(p)), z, t, h, u, substeps)
 
     return step
+
+
+def _field(model: HybridModel, coordinates: Coordinates, tensors: dict[str, Tensor]) -> Field:
+    def derivative(at: Tensor, x: Tensor, inputs: Tensor) -> Tensor:
+        slopes: Tensor = functional_call(model, tensors, (at, x, inputs))
+        return slopes
+
+    return coordinates.field_of(derivative)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Sampling intervals, all at once.
+
+    Attributes:
+        z: (B, n), inner coordinates, at the left ends.
+        t: (B,), left ends.
+        h: (B,), lengths.
+        u: (B, m).
+    """
+
+    z: Tensor
+    t: Tensor
+    h: Tensor
+    u: Tensor
+
+    @staticmethod
+    def of(z: Tensor, times: Tensor, inputs: Tensor) -> Intervals:
+        """Those of rollouts: z (N, T, n), times (N, T), inputs (N, T, m)."""
+        h = (times[:, 1:] - times[:, :-1]).reshape(-1)
+        u = inputs[:, :-1].reshape(len(h), inputs.shape[-1])
+        return Intervals(z[:, :-1].reshape(len(h), -1), times[:, :-1].reshape(-1), h, u)
+
+    def first(self, many: int) -> Intervals:
+        """The first few of them."""
+        return Intervals(self.z[:many], self.t[:many], self.h[:many], self.u[:many])
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Derivatives of the state at the end of each interval.
+
+    Attributes:
+        by_state: (B, n, n), with respect to the state at its beginning.
+        by_unknowns: (B, n, P), with respect to parameters and weights.
+    """
+
+    by_state: Tensor
+    by_unknowns: Tensor
+
+
+def by_sample(model: HybridModel, coordinates: Coordinates, over: Intervals, substeps: int) -> Transitions:
+    """Differentiate sample by sample: right for whatever a candidate does."""
+    step = step_of(model, coordinates, substeps)
+    linear = vmap(jacrev(step, argnums=(0, 1)), in_dims=(None, 0, 0, 0, 0), chunk_size=CHUNK)
+    by_p, by_z = linear(Flat.of(model).vector(model), over.z, over.t, over.h, over.u)
+    return Transitions(by_z.detach(), by_p.detach())
+
+
+def by_layer(model: HybridModel, coordinates: Coordinates, over: Intervals, substeps: int) -> Transitions | None:
+    """The same from one backward pass per state; None if a net does not act on each sample by itself.
+
+    The derivative by a weight is what enters its layer times what comes back to it, summed over all calls at once.
+
+    Reference:
+        Goodfellow (2015), "Efficient per-example gradient computations", arXiv 1510.01799.
+    """
+    many, n = over.z.shape
+    with torch.enable_grad(), _tapped(model) as taps:
+        raw = model.raw.detach().expand(many, -1).clone().requires_grad_(True)
+        z = over.z.detach().clone().requires_grad_(True)
+        ends = interval(_field(model, coordinates, {"raw": raw}), z, over.t, over.h, over.u, substeps)
+        calls: dict[tuple[str, int], list[Layer]] = {}
+        for name, layers in taps.items():
+            for layer in layers:
+                calls.setdefault((name, layer.index), []).append(layer)
+        if any(layer.entered.shape[:-1] != (many,) for layers in calls.values() for layer in layers):
+            return None
+        left = [layer.left for layers in calls.values() for layer in layers]
+        rows = [
+            torch.autograd.grad(
+                ends[:, i].sum(), [raw, z, *left], retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            for i in range(n)
+        ]
+    blocks = {"raw": torch.stack([row[0] for row in rows], 1)}
+    first = 2
+    for (name, index), layers in calls.items():
+        came = torch.stack([torch.stack(row[first : first + len(layers)], 1) for row in rows], 1)
+        blocks |= _layer_blocks(model, name, index, layers, came)
+        first += len(layers)
+    return Transitions(torch.stack([row[1] for row in rows], 1), _in_order(model, blocks, many, n))
+
+
+def _layer_blocks(model: HybridModel, name: str, index: int, layers: list[Layer], came: Tensor) -> dict[str, Tensor]:
+    """Derivatives by the weights and biases of one layer; came: (B, n, calls, out), what comes back to it."""
+    entered = torch.stack([layer.entered.detach() for layer in layers], 1)
+    by_matrix = torch.einsum("bnso,bsi->bnoi", came, entered)
+    weight = dict(model.nets()[name].named_parameters())[f"weight_{index}"]
+    matrix = layers[0].matrix
+    if matrix is not weight:  # a monotone net passes its weights through a function, element by element
+        with torch.enable_grad():
+            (slope,) = torch.autograd.grad(matrix.sum(), weight, retain_graph=True)
+        by_matrix = by_matrix * slope
+    return {f"{name}.weight_{index}": by_matrix, f"{name}.bias_{index}": came.sum(2)}
+
+
+def _in_order(model: HybridModel, blocks: dict[str, Tensor], many: int, n: int) -> Tensor:
+    """(B, n, P); zero for a net that is never called."""
+    pieces = []
+    for name, tensor in model.named_parameters():
+        block = blocks.get(name)
+        pieces.append(tensor.new_zeros(many, n, tensor.numel()) if block is None else block.reshape(many, n, -1))
+    return torch.cat(pieces, -1)
+
+
+@contextmanager
+def _tapped(model: HybridModel) -> Iterator[dict[str, list[Layer]]]:
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(net.tapped()) for name, net in model.nets().items()}
+
+
+def agree(model: HybridModel, coordinates: Coordinates, over: Intervals, substeps: int) -> bool:
+    """Whether the fast way is right for this candidate: compared with the general one on a few intervals."""
+    few = over.first(FEW)
+    fast = by_layer(model, coordinates, few, substeps)
+    if fast is None:
+        return False
+    slow = by_sample(model, coordinates, few, substeps)
+    if not slow.by_unknowns.numel():
+        return False
+    size = slow.by_unknowns.abs().amax().clamp(min=1e-300)
+    wrong = (fast.by_unknowns - slow.by_unknowns).abs().amax()
+    return bool(wrong <= 1e-8 * size) or not bool(torch.isfinite(size))
+
+
+FEW = 3
 
 
 @dataclass(frozen=True)
@@ -85,48 +224,63 @@ class Sensitivities:
     Attributes:
         unknowns: (N, T, n, P), with respect to parameters and weights; zero at the first sample.
         initial: (N, T, n, n), with respect to the initial state.
+        gap: (N, T, n), how far the joined intervals are from the given states; zero for a rollout.
     """
 
     unknowns: Tensor
     initial: Tensor
+    gap: Tensor
 
 
 def sensitivities(
-    model: HybridModel, coordinates: Coordinates, z: Tensor, times: Tensor, inputs: Tensor, substeps: int
+    model: HybridModel,
+    coordinates: Coordinates,
+    z: Tensor,
+    times: Tensor,
+    inputs: Tensor,
+    substeps: int,
+    fast: bool = False,
+    defects: Tensor | None = None,
 ) -> Sensitivities:
-    """Differentiate a rollout with respect to everything that is fitted.
+    """Differentiate a rollout, or states that are to become one, with respect to everything that is fitted.
 
     Args:
         model: the candidate.
         coordinates: the inner coordinates.
-        z: (N, T, n), its rollout, inner coordinates.
+        z: (N, T, n), inner coordinates.
         times: (N, T).
         inputs: (N, T, m).
         substeps: Runge-Kutta steps per interval, as in the rollout.
+        fast: whether the nets act on each sample by itself, as `agree` says.
+        defects: (N, T - 1, n), where each interval ends minus the next state; None for a rollout.
     """
     many, samples, n = z.shape
-    step = step_of(model, coordinates, substeps)
-    linear = vmap(jacrev(step, argnums=(0, 1)), in_dims=(None, 0, 0, 0, 0), chunk_size=CHUNK)
-    h = times[:, 1:] - times[:, :-1]
+    over = Intervals.of(z, times, inputs)
+    found = by_layer(model, coordinates, over, substeps) if fast else None
+    if found is None:
+        found = by_sample(model, coordinates, over, substeps)
     with torch.no_grad():
-        by_p, by_z = linear(
-            Flat.of(model).vector(model),
-            z[:, :-1].reshape(-1, n),
-            times[:, :-1].reshape(-1),
-            h.reshape(-1),
-            inputs[:, :-1].reshape(many * (samples - 1), -1),
-        )
-        b = by_p.reshape(many, samples - 1, n, -1)
-        a = by_z.reshape(many, samples - 1, n, n)
-        return _join(a, b)
+        b = found.by_unknowns.reshape(many, samples - 1, n, -1)
+        a = found.by_state.reshape(many, samples - 1, n, n)
+        unknowns, initial = _join(a, b)
+        gap = torch.zeros_like(z) if defects is None else _closed(a, defects)
+        return Sensitivities(unknowns, initial, gap)
 
 
-def _join(a: Tensor, b: Tensor) -> Sensitivities:
-    """The recursion S[k+1] = A[k] S[k] + B[k], E[k+1] = A[k] E[k]."""
+def _join(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The recursions S[k+1] = A[k] S[k] + B[k] and E[k+1] = A[k] E[k]."""
     many, intervals, n, _ = a.shape
     unknowns = [b.new_zeros(many, n, b.shape[-1])]
     initial = [torch.eye(n, dtype=a.dtype, device=a.device).expand(many, n, n)]
     for k in range(intervals):
         unknowns.append(torch.baddbmm(b[:, k], a[:, k], unknowns[-1]))
         initial.append(a[:, k] @ initial[-1])
-    return Sensitivities(torch.stack(unknowns, 1), torch.stack(initial, 1))
+    return torch.stack(unknowns, 1), torch.stack(initial, 1)
+
+
+def _closed(a: Tensor, defects: Tensor) -> Tensor:
+    """The recursion g[k+1] = A[k] g[k] + d[k]: what closes all gaps, to first order."""
+    gap = [torch.zeros_like(defects[:, 0])]
+    for k in range(defects.shape[1]):
+        gap.append(defects[:, k] + (a[:, k] @ gap[-1].unsqueeze(-1)).squeeze(-1))
+    return torch.stack(gap, 1)

@@ -6,7 +6,7 @@ others fail. Back-propagation through the solver, because the adjoint method is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -15,21 +15,21 @@ from torch import Tensor
 
 from archsearch.training.integrate import rollout
 from archsearch.training.losses import Loss
-from archsearch.training.minimise import minimise
-from archsearch.training.stages import Stage, stage
+from archsearch.training.minimise import Minimum, minimise
+from archsearch.training.stages import Journal
 
 FEW_TRAJECTORIES = 5
 FEW_SAMPLES = 20
 """With fewer trajectories and fewer samples than these, nothing is kept aside."""
 
 
-def match_intervals(loss: Loss) -> Stage:
+def match_intervals(loss: Loss, journal: Journal) -> None:
     """Fit single intervals between smoothed states, in place: cheap, and blind to how errors add up."""
-    reached = minimise(loss.matching, list(loss.model.parameters()), loss.settings.matching_steps)
-    return stage("shooting: intervals", reached)
+    unknowns, steps = list(loss.model.parameters()), loss.settings.matching_steps
+    journal.run("shooting: intervals", lambda watch: minimise(loss.matching, unknowns, steps, watch))
 
 
-def shoot(loss: Loss, generator: torch.Generator) -> list[Stage]:
+def shoot(loss: Loss, journal: Journal, generator: torch.Generator) -> None:
     """Fit full rollouts, in place.
 
     With enough data and a net, some is kept aside: the number of iterations that serves it best is then repeated on
@@ -37,14 +37,15 @@ def shoot(loss: Loss, generator: torch.Generator) -> list[Stage]:
 
     Args:
         loss: the training problem, at a start that can be rolled out.
+        journal: of the fit.
         generator: draws which trajectories are kept aside.
     """
     unknowns = [*loss.model.parameters(), *loss.initial.unknowns()]
     aside = _keep_aside(loss, generator) if loss.model.nets() else None
-    if aside is None:
-        return [stage("shooting: rollouts", minimise(loss.rollout, unknowns, loss.settings.rollout_steps))]
-    steps, early = _best_steps(loss, unknowns, aside)
-    return [early, stage("shooting: rollouts", minimise(loss.rollout, unknowns, steps))]
+    steps = loss.settings.rollout_steps
+    if aside is not None:
+        steps = _best_steps(loss, journal, unknowns, aside)
+    journal.run("shooting: rollouts", lambda watch: minimise(loss.rollout, unknowns, steps, watch))
 
 
 def _keep_aside(loss: Loss, generator: torch.Generator) -> Tensor | None:
@@ -61,21 +62,25 @@ def _keep_aside(loss: Loss, generator: torch.Generator) -> Tensor | None:
     return (torch.arange(longest, device=valid.device) >= (lengths * (1 - share)).round()) & valid
 
 
-def _best_steps(loss: Loss, unknowns: list[Tensor], aside: Tensor) -> tuple[int, Stage]:
+def _best_steps(loss: Loss, journal: Journal, unknowns: list[Tensor], aside: Tensor) -> int:
     """How many iterations serve the samples kept aside best; leaves the unknowns where they were."""
     rest = replace(loss, samples=loss.samples.hide(aside))
     least, best = _judge(loss, aside), 0
 
-    def go_on(done: int) -> bool:
-        nonlocal least, best
-        error = _judge(loss, aside)
-        if error < least:
-            least, best = error, done
-        return done - best < loss.settings.patience
+    def early(watch: Callable[[int], bool]) -> Minimum:
+        def go_on(done: int) -> bool:
+            nonlocal least, best
+            error = _judge(loss, aside)
+            if error < least:
+                least, best = error, done
+            return done - best < loss.settings.patience and watch(done)
+
+        reached = minimise(rest.rollout, unknowns, loss.settings.rollout_steps, go_on)
+        return replace(reached, loss=least)
 
     with _undone(unknowns):
-        reached = minimise(rest.rollout, unknowns, loss.settings.rollout_steps, go_on)
-    return best, Stage("shooting: early stop", reached.steps, least, reached.reason)
+        journal.run("shooting: early stop", early)
+    return best
 
 
 def _judge(loss: Loss, where: Tensor) -> float:

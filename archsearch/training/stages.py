@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from archsearch.training.minimise import Minimum
 
+Watch = Callable[[str, int], bool]
+"""Called after every iteration of a fit with the stage and its iteration, the model standing where the fit stands;
+False stops the fit, which then is reported as it is."""
+
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage of a fit did: its name, iterations, loss at its end, and why it was left."""
+    """What one stage of a fit did.
+
+    Attributes:
+        name: of the stage.
+        steps: iterations.
+        loss: the objective of this stage at its end.
+        reason: why it was left.
+        seconds: wall time.
+    """
 
     name: str
     steps: int
     loss: float
     reason: str
+    seconds: float = 0.0
 
 
-def stage(name: str, minimum: Minimum) -> Stage:
-    """The stage that ended at this minimum."""
-    return Stage(name, minimum.steps, minimum.loss, minimum.reason)
+class Journal:
+    """The stages of a fit in the making, and whoever watches them.
+
+    Args:
+        watch: called after every iteration.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self.stages: list[Stage] = []
+        self.stopped = False
+        self._watch = watch
+
+    def run(self, name: str, work: Callable[[Callable[[int], bool]], Minimum]) -> Minimum:
+        """Do the work of one stage, unless the fit was stopped before, and note what it did."""
+        began = time.perf_counter()
+        found = work(lambda step: self._goes_on(name, step))
+        self.stages.append(
+            Stage(name, found.steps, found.loss, found.said or found.reason, time.perf_counter() - began)
+        )
+        return found
+
+    def _goes_on(self, name: str, step: int) -> bool:
+        self.stopped = self.stopped or not self._watch(name, step)
+        return not self.stopped

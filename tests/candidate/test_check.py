@@ -127,7 +127,7 @@ PLANTED = [
     ("def rhs(self, t, x, u)", "def rhs(self, t, x, u, z=1)", "takes (self, t, x, u, z=1)", "def rhs(self, t, x, u)"),
     ("def rhs(", "def right(", "no method rhs", "def rhs(self, t, x, u)"),
     ("    def _doubled(", "    def observes(self):\n        return 1\n\n    def _doubled(", "'observes'", "observe"),
-    ("    def rhs(", "    def observe(self, t, x, u):\n        return {}\n\n    def rhs(", "not fitted yet", "in rhs"),
+    ("def rhs(", "def _rhs(", "no method rhs, and no method output", "def output(self, x, u)"),
     ("    def _doubled(", "    @staticmethod\n    def _doubled(", "'_doubled' has a decorator", "Leave the decorator"),
     ("self.birth + self", "self.brth + self", "no attribute 'self.brth'; did you mean 'self.birth'", "self.birth"),
     ("self.birth + self", "self.birth(t) + self", "called like a function", "self.birth"),

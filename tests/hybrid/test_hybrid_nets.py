@@ -164,3 +164,27 @@ def test_a_wrong_call_is_told_what_is_missing():
         net(one, instead_of=one)
     with pytest.raises(CandidateError, match="without instead_of"):
         net(one, one)
+
+
+@pytest.mark.parametrize("mask", ["abc", "ab", "bc", "b", "ca", "cba", "acu", "cu"])
+def test_a_net_gives_the_same_whether_it_is_called_with_states_or_with_copies_of_them(mask):
+    class Seeing(HybridModel):
+        net = Net(inputs=tuple(mask), role="add", outputs=("a",))
+        copied = False
+
+        def rhs(self, t, x, u):
+            values = {"a": x.a, "b": x.b, "c": x.c, "u": u.u}
+            called = [1.0 * values[name] if self.copied else values[name] for name in mask]
+            return {"a": self.net(*called), "b": 0.0, "c": self.net(*called)}
+
+    made = Seeing(("a", "b", "c"), ("u",), torch.Generator().manual_seed(0))
+    x, u = torch.randn((2, 7, 4), generator=torch.Generator().manual_seed(0), dtype=torch.float64).split([3, 1], -1)
+    made.calibrate(0.0, x, u, torch.ones(3))
+    seen = [
+        made.derivative(0.0, x, u),
+        torch.func.vmap(torch.func.vmap(made.derivative, (None, 0, 0)), (None, 0, 0))(0.0, x, u),
+    ]
+    Seeing.copied = True
+    for found in seen:
+        torch.testing.assert_close(found, made.derivative(0.0, x, u))
+    assert made._seen.x is None

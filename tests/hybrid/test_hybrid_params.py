@@ -106,3 +106,17 @@ def test_a_block_of_prepared_values_is_shared_by_views_and_forgotten_afterwards(
     with torch.no_grad():
         model.raw += 0.5
     assert model.two.item() != before
+
+
+def test_a_constant_and_a_fitted_parameter_never_clash_whatever_their_names():
+    class Named(HybridModel):
+        a = Param(2.0, fixed=True)
+        constant_a = Param(3.0)
+        b = Param(5.0, fixed=True)
+
+        def rhs(self, t, x, u):
+            return {"x": self.a * self.constant_a + self.b * x.x}
+
+    x = torch.ones(1, dtype=torch.float64)
+    assert Named(("x",)).derivative(0.0, x).item() == pytest.approx(11.0)
+    assert set(Named(("x",)).state_arrays()) == {"param.constant_a", "raw.constant_a"}

@@ -1,24 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from archsearch.hybrid import HybridModel
+from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import Bounds, State
 from archsearch.settings import FitSettings
 from archsearch.training.batches import Batch
+from archsearch.training.curvature import Curvature, Linear, Prior
 from archsearch.training.evidence import maximise_evidence
 from archsearch.training.gauss_newton import descend
-from archsearch.training.integrate import rollout
-from archsearch.training.least_squares import LeastSquares
+from archsearch.training.integrate import Coordinates, rollout
+from archsearch.training.least_squares import LeastSquares, Point
 from archsearch.training.losses import Loss
-from archsearch.training.normal_equations import Linear, NormalEquations
 from archsearch.training.prepare import calibrate, prepare
 from archsearch.training.regularizers import ROWS
-from archsearch.training.sensitivities import Flat, sensitivities
+from archsearch.training.sensitivities import Flat, Intervals, agree, by_layer, by_sample, sensitivities
 from archsearch.training.task import Samples
 
 TIMES = np.array([0.0, 0.4, 0.7, 1.5, 1.8, 2.4, 3.0])
@@ -53,25 +54,84 @@ def test_sensitivities_equal_differentiating_through_the_rollout(loss: Loss) -> 
         torch.testing.assert_close(found.initial[i, k, j], wanted[-1][i], rtol=1e-10, atol=1e-12)
 
 
+def test_layer_by_layer_and_sample_by_sample_give_the_same_transitions(loss: Loss) -> None:
+    model, samples = loss.model, loss.samples
+    over = Intervals.of(torch.nan_to_num(loss.smoothed.states), samples.times, samples.inputs)
+    slow, fast = (way(model, loss.coordinates, over, 3) for way in (by_sample, by_layer))
+    assert fast is not None
+    torch.testing.assert_close(fast.by_state, slow.by_state, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(fast.by_unknowns, slow.by_unknowns, rtol=1e-10, atol=1e-12)
+
+
+MONOTONE = """
+from archsearch.hybrid import HybridModel, Net, Param
+
+
+class Candidate(HybridModel):
+    rate = Param(0.5, low=0.1, high=2.0)
+    growth = Net(inputs=("food",), role="scale", hidden=(5, 4), monotone={"food": "+"}, positive=True)
+    loss = Net(inputs=("food", "cells"), role="add", hidden=(3,), outputs=("food", "cells"))
+
+    def rhs(self, t, x, u):
+        grown = self.rate * x.food * self.growth(x.food)
+        first, second = self.loss(x.food, x.cells)
+        return {"food": first - grown, "cells": second + self.growth(x.food) * grown}
+"""
+
+
+def test_layers_with_signed_weights_and_nets_that_are_called_twice_are_differentiated_rightly() -> None:
+    model = load_candidate(MONOTONE)(("food", "cells"), (), generator=torch.Generator().manual_seed(2))
+    z = torch.rand(6, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + 0.5
+    over = Intervals(z, torch.zeros(6, dtype=torch.float64), torch.full((6,), 0.3, dtype=torch.float64), z[:, :0])
+    coordinates = Coordinates.of((State(name="food"), State(name="cells")))
+    slow, fast = (way(model, coordinates, over, 2) for way in (by_sample, by_layer))
+    assert fast is not None
+    torch.testing.assert_close(fast.by_unknowns, slow.by_unknowns, rtol=1e-10, atol=1e-12)
+
+
+ACROSS = """
+from archsearch.hybrid import HybridModel, Param
+
+
+class Candidate(HybridModel):
+    rate = Param(0.5, low=0.1, high=2.0)
+
+    def rhs(self, t, x, u):
+        return {"food": -self.rate.mean() * x.food}
+"""
+
+
+def test_a_candidate_that_mixes_samples_is_differentiated_the_slow_and_safe_way() -> None:
+    model = load_candidate(ACROSS)(("food",), ())
+    z, ones = torch.arange(1.0, 5.0, dtype=torch.float64).unsqueeze(-1), torch.ones(4, dtype=torch.float64)
+    over = Intervals(z, ones, ones, z[:, :0])
+    assert not agree(model, Coordinates.of((State(name="food"),)), over, 1)
+
+
 def test_sum_of_squares_is_the_loss_times_the_observations(loss: Loss) -> None:
     squares = LeastSquares(loss, Batch.whole(loss))
-    cost, _ = squares.cost(squares.here())
+    cost = squares.visit(squares.here()).cost
     count = int(torch.isfinite(loss.samples.states).sum())
     assert cost / count == pytest.approx(loss.rollout().item(), rel=1e-10)
 
 
-def test_gradient_of_the_sum_of_squares_is_that_of_the_loss(loss: Loss) -> None:
-    squares = LeastSquares(loss, Batch.whole(loss))
-    point = squares.here()
-    _, z = squares.cost(point)
-    equations = squares.equations(point, z)
-    unknowns = [*loss.model.parameters(), loss.initial.offsets]
-    wanted = torch.autograd.grad(loss.rollout(), unknowns)
+def _full_step(squares: LeastSquares, damping: float) -> tuple[Point, Point]:
+    here = squares.here()
+    there = squares.moved(here, squares.linearised(here, squares.visit(here)), damping)
+    assert there is not None
+    return here, there
+
+
+def test_a_much_damped_step_goes_down_the_gradient_of_the_loss(loss: Loss) -> None:
+    squares, damping = LeastSquares(loss, Batch.whole(loss), single=False), 1e9
+    here, there = _full_step(squares, damping)
+    squares.go(here)
+    wanted = torch.autograd.grad(loss.rollout(), [*loss.model.parameters(), loss.initial.offsets])
     count = int(torch.isfinite(loss.samples.states).sum())
+    _, precision = loss.prior(1.0)
     flat = torch.cat([gradient.reshape(-1) for gradient in wanted[:-1]]) * count / 2
-    size = len(flat)
-    torch.testing.assert_close(equations.g[:size], flat, rtol=1e-9, atol=1e-10)
-    torch.testing.assert_close(equations.g_own, wanted[-1] * count / 2, rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(-(there.p - here.p) * precision * damping, flat, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(-(there.offsets - here.offsets) * damping, wanted[-1] * count / 2, rtol=1e-6, atol=1e-6)
 
 
 def test_bounded_initial_states_are_fitted_for_all_trajectories_together(
@@ -80,39 +140,101 @@ def test_bounded_initial_states_are_fitted_for_all_trajectories_together(
     samples = simulate(TIMES, [(1.0, 2.0), (1.0, 0.5)])
     states = (State(name="prey", initial=Bounds(low=0.2, high=4.0)), State(name="hunter", initial="first"))
     made = prepare(lotka_volterra, states, samples, FitSettings(substeps=3))
-    squares = LeastSquares(made, Batch.whole(made))
-    point = squares.here()
-    _, z = squares.cost(point)
+    squares, damping = LeastSquares(made, Batch.whole(made), single=False), 1e9
+    here, there = _full_step(squares, damping)
+    squares.go(here)
     (wanted,) = torch.autograd.grad(made.rollout(), made.initial.shared)
-    gradient = squares.equations(point, z).g[-2:]
-    torch.testing.assert_close(gradient, wanted * samples.states.numel() / 2, rtol=1e-9, atol=1e-10)
+    found = -(there.shared - here.shared) * damping
+    torch.testing.assert_close(found, wanted * samples.states.numel() / 2, rtol=1e-5, atol=1e-5)
     maximise_evidence(made)
     assert made.initial.value()[:, 0].tolist() == pytest.approx([1.0, 1.0], rel=1e-3)
 
 
-def test_eliminating_initial_states_gives_the_solution_of_the_whole_system() -> None:
-    generator = torch.Generator().manual_seed(1)
+@pytest.mark.parametrize("lifted", [False, True])
+def test_single_precision_takes_the_same_step(loss: Loss, lifted: bool) -> None:
+    steps = [
+        _full_step(LeastSquares(loss, Batch.whole(loss), single=single, lifted=lifted), 1e-2)[1].p
+        for single in (False, True)
+    ]
+    torch.testing.assert_close(steps[1], steps[0], rtol=1e-3, atol=1e-4)
 
-    def draw(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
 
-    linear = Linear(draw(3, 8), draw(3, 8, 5), draw(3, 8, 2), draw(4), draw(4, 5))
-    prior, own = torch.rand(5, generator=generator, dtype=torch.float64), torch.tensor([0.3, 0.1], dtype=torch.float64)
-    equations = NormalEquations.of(linear, prior, draw(5), own, draw(3, 2))
-    damping = 0.2
-    dense = torch.zeros(11, 11, dtype=torch.float64)
-    dense[:5, :5] = equations.a
-    right = torch.cat([equations.g, equations.g_own.reshape(-1)])
-    for i in range(3):
-        at = slice(5 + 2 * i, 7 + 2 * i)
-        dense[:5, at], dense[at, :5], dense[at, at] = equations.b[i], equations.b[i].T, equations.c[i]
-    wanted = torch.linalg.solve(dense + damping * torch.eye(11, dtype=torch.float64), -right)
-    solved = equations.solve(damping)
-    assert solved is not None
-    torch.testing.assert_close(torch.cat([solved[0], solved[1].reshape(-1)]), wanted)
-    covariance = equations.covariance()
-    assert covariance is not None
-    torch.testing.assert_close(covariance, torch.linalg.inv(dense)[:5, :5])
+def test_nodes_that_lie_on_a_rollout_are_moved_like_the_rollout(loss: Loss) -> None:
+    rolled = LeastSquares(loss, Batch.whole(loss), single=False)
+    lifted = LeastSquares(loss, Batch.whole(loss), single=False, lifted=True)
+    here = rolled.here()
+    visit = rolled.visit(here)
+    point = replace(here, nodes=visit.z)
+    found = lifted.visit(point)
+    assert found.defects is not None
+    assert found.defects.abs().max() < 1e-12
+    assert found.cost == pytest.approx(visit.cost, rel=1e-12)
+    there = lifted.moved(point, lifted.linearised(point, found), 1e-2)
+    wanted = rolled.moved(here, rolled.linearised(here, visit), 1e-2)
+    assert there is not None
+    assert wanted is not None
+    torch.testing.assert_close(there.p, wanted.p, rtol=1e-8, atol=1e-10)
+
+
+def test_gaps_between_nodes_close_at_the_rate_of_newtons_method(loss: Loss) -> None:
+    squares = LeastSquares(loss, Batch.whole(loss), single=False, lifted=True)
+    point, gaps = squares.here(), []
+    for _ in range(5):
+        visit = squares.visit(point)
+        assert visit.defects is not None
+        gaps.append(float(visit.defects.abs().max()))
+        moved = squares.moved(point, squares.linearised(point, visit), 1e12)  # the unknowns stand all but still
+        assert moved is not None
+        point = moved
+    assert gaps[0] > 1e-3
+    assert gaps[-1] < 1e-12
+    assert gaps[2] < 10 * gaps[1] ** 2 + 1e-12
+
+
+def _draw(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("common", [5, 60])
+def test_a_step_solves_the_whole_damped_system(common: int) -> None:
+    """With fewer unknowns than rows, and with more."""
+    linear = Linear(_draw(3, 8), _draw(3, 8, common), _draw(3, 8, 2), _draw(4), _draw(4, common), _draw(3, 8) > -1.0)
+    weights = torch.arange(common) >= 2
+    prior = Prior(_draw(common).abs() + 0.5, _draw(common), _draw(3, 2), weights, 0.7)
+    noise, damping = 0.3, 0.2
+    curvature = Curvature(linear, prior)
+    assert curvature.in_rows == (common == 60)
+    own = torch.block_diag(*linear.by_own)
+    dense = torch.cat(
+        [
+            torch.cat([linear.by_common.flatten(0, 1), own], 1)[linear.seen.reshape(-1)],
+            torch.cat([linear.extra_by_common, torch.zeros(4, 6, dtype=torch.float64)], 1),
+        ]
+    )
+    rows = torch.cat([linear.rows[linear.seen], linear.extra])
+    precision = torch.cat([prior.spread() ** -2, torch.ones(6, dtype=torch.float64)])
+    away = torch.cat([prior.away, prior.own_away.reshape(-1)])
+    curved = dense.T @ dense
+    wanted = torch.linalg.solve(
+        curved + (noise + damping) * torch.diag(precision), -(dense.T @ rows + noise * precision * away)
+    )
+    step = curvature.step(noise, damping)
+    assert step is not None
+    torch.testing.assert_close(torch.cat([step[0], step[1].reshape(-1)]), wanted, rtol=1e-8, atol=1e-8)
+
+    posterior = noise * torch.linalg.inv(curved + noise * torch.diag(precision))
+    found = curvature.covariance(noise, 2)
+    assert found is not None
+    torch.testing.assert_close(found, posterior[:2, :2], rtol=1e-7, atol=1e-9)
+
+    stiffer = 3.0
+    changed = precision * torch.where(torch.cat([weights, torch.zeros(6, dtype=torch.bool)]), stiffer, 1.0)
+    by_data = 1.0 - noise * changed * torch.linalg.inv(curved + noise * torch.diag(changed)).diagonal()
+    determined = curvature.determined(noise, stiffer)
+    assert determined is not None
+    assert determined.weights == pytest.approx(float(by_data[:common][weights].sum()), rel=1e-6)
+    others = float(by_data.sum()) - determined.weights
+    assert determined.others == pytest.approx(others, rel=1e-6 if common == 60 else 0.3)
 
 
 def test_segments_hold_every_interval_once_and_end_on_the_observations(loss: Loss) -> None:
@@ -127,7 +249,7 @@ def test_segments_hold_every_interval_once_and_end_on_the_observations(loss: Los
 
 def test_descent_never_rises_and_ends_at_a_stationary_point(loss: Loss) -> None:
     squares = LeastSquares(loss, Batch.whole(loss))
-    costs = [squares.cost(squares.here())[0]]
+    costs = [squares.visit(squares.here()).cost]
     steep = _steepness(loss)
     for _ in range(12):
         costs.append(descend(loss, Batch.whole(loss), 5).loss)

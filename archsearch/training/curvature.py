@@ -1,0 +1,246 @@
+"""The linear algebra of a Gauss-Newton step: rows, priors, and what belongs to single trajectories.
+
+All unknowns are scaled by the standard deviation of their prior, so that damping is one number: more noise for the
+length of one step. With fewer rows than unknowns everything happens in the space of the rows, which is then smaller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Residuals at a point and their Jacobian.
+
+    Attributes:
+        rows: (M, R), misfits in standard deviations; 0 where nothing was observed.
+        by_common: (M, R, C), with respect to what all trajectories share.
+        by_own: (M, R, n), with respect to the initial state of each; n = 0 if these are known.
+        extra: (Q,), residuals that belong to no trajectory.
+        extra_by_common: (Q, C).
+        seen: (M, R), which rows are observations.
+    """
+
+    rows: Tensor
+    by_common: Tensor
+    by_own: Tensor
+    extra: Tensor
+    extra_by_common: Tensor
+    seen: Tensor
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Gaussian priors of all unknowns, at a point.
+
+    Attributes:
+        deviation: (C,), standard deviations of what is shared, for a weight decay of 1.
+        away: (C,), how far the point is from their means.
+        own_away: (M, n), the same of what is own, whose deviation is 1.
+        weights: (C,) bool, which are weights of nets.
+        decay: precision of the weights relative to `deviation`.
+    """
+
+    deviation: Tensor
+    away: Tensor
+    own_away: Tensor
+    weights: Tensor
+    decay: float
+
+    def spread(self) -> Tensor:
+        """(C,), standard deviations with the decay in force."""
+        return torch.where(self.weights, self.deviation / self.decay**0.5, self.deviation)
+
+
+@dataclass(frozen=True)
+class Determined:
+    """How many unknowns the data determine, of the weights and of all others."""
+
+    weights: float
+    others: float
+
+
+class Curvature:
+    """Rows and priors at a point, ready for steps with any damping.
+
+    Args:
+        linear: residuals and Jacobian.
+        prior: of the unknowns.
+    """
+
+    def __init__(self, linear: Linear, prior: Prior) -> None:
+        dtype = linear.rows.dtype
+        self._prior, self._spread = prior, prior.spread().to(dtype)
+        self._seen = linear.seen
+        self._own = torch.where(linear.seen.unsqueeze(-1), linear.by_own, 0.0)
+        self._j = torch.cat([linear.by_common[linear.seen], linear.extra_by_common]) * self._spread
+        self._r = torch.cat([linear.rows[linear.seen], linear.extra])
+        self._w = (prior.away / prior.spread()).to(dtype)
+        self._own_w = prior.own_away.to(dtype)
+        self.in_rows = len(self._r) < self._j.shape[1]
+        self._parts: tuple[Tensor, Tensor] | None = None
+
+    def step(self, noise: float, damping: float) -> tuple[Tensor, Tensor] | None:
+        """The step (C,) and (M, n) that minimises the damped linearised cost; None if that cannot be solved."""
+        total = noise + damping
+        share = noise / total  # the square of the distance to the prior's mean is completed with that of the step
+        right = self._r - share * (self._j @ self._w + self._by_own(self._own_w))
+        found = self._in_rows(right, total) if self.in_rows else self._in_unknowns(right, total)
+        if found is None or not bool(torch.isfinite(found[0]).all()):
+            return None
+        common, own = found[0] - share * self._w, found[1] - share * self._own_w
+        return (common * self._spread).double(), own.double()
+
+    def determined(self, noise: float, stiffer: float = 1.0) -> Determined | None:
+        """How many unknowns the data determine, with the precision of the weights changed by a factor.
+
+        Reference:
+            MacKay (1992), Neural Computation 4:415, eq. 4.9: the sum of l / (l + a) over the eigenvalues l of the
+            curvature.
+        """
+        return self._rows_determine(noise, stiffer) if self.in_rows else self._unknowns_determine(noise, stiffer)
+
+    def covariance(self, noise: float, first: int) -> Tensor | None:
+        """(first, first): posterior covariance of the first unknowns, all others integrated out; None if singular.
+
+        Reference:
+            The Laplace approximation: the information about some unknowns is what remains after projecting out the
+            tangents of all others.
+        """
+        found = self._covariance_in_rows(noise, first) if self.in_rows else self._covariance(noise, first)
+        spread = self._spread[:first]
+        return None if found is None else noise * spread[:, None] * found * spread
+
+    # ---- initial states ------------------------------------------------------------------------------------------
+
+    def _by_own(self, w: Tensor) -> Tensor:
+        """(m,): the Jacobian by initial states times (M, n)."""
+        rows = (self._own @ w.unsqueeze(-1)).squeeze(-1)[self._seen]
+        return torch.cat([rows, rows.new_zeros(len(self._r) - len(rows))])
+
+    def _to_own(self, rows: Tensor) -> Tensor:
+        """(M, n): the transpose of that times (m,)."""
+        apart = rows.new_zeros(self._seen.shape)
+        apart[self._seen] = rows[: int(self._seen.sum())]
+        return (self._own.mT @ apart.unsqueeze(-1)).squeeze(-1)
+
+    def _own_kernel(self) -> Tensor:
+        """(m, m): what initial states add to the Gram matrix of the rows."""
+        size, count = len(self._r), int(self._seen.sum())
+        kernel = torch.zeros(size, size, dtype=torch.float64, device=self._r.device)
+        where = self._seen.reshape(-1)
+        kernel[:count, :count] = torch.block_diag(*(self._own @ self._own.mT).unbind(0))[where][:, where]
+        return kernel
+
+    # ---- in the space of the rows --------------------------------------------------------------------------------
+
+    def _kernels(self) -> tuple[Tensor, Tensor]:
+        """J J' of the weights, and of everything else."""
+        if self._parts is None:
+            weights = self._prior.weights
+            rest = gram(self._j[:, ~weights])
+            self._parts = gram(self._j[:, weights]), rest + self._own_kernel() if self._own.shape[-1] else rest
+        return self._parts
+
+    def _in_rows(self, right: Tensor, total: float) -> tuple[Tensor, Tensor] | None:
+        by_weights, by_rest = self._kernels()
+        factor = _factor(by_weights + by_rest, total)
+        if factor is None:
+            return None
+        solved = torch.cholesky_solve(right.double().unsqueeze(-1), factor).squeeze(-1).to(right.dtype)
+        return -(self._j.T @ solved), -self._to_own(solved)
+
+    def _rows_determine(self, noise: float, stiffer: float) -> Determined | None:
+        by_weights, by_rest = self._kernels()
+        factor = _factor(by_weights / stiffer + by_rest, noise)
+        if factor is None:
+            return None
+        inverse = torch.cholesky_inverse(factor)
+        return Determined(float((inverse * by_weights).sum()) / stiffer, float((inverse * by_rest).sum()))
+
+    def _covariance_in_rows(self, noise: float, first: int) -> Tensor | None:
+        others = gram(self._j[:, first:])
+        kernel = _factor(others + self._own_kernel() if self._own.shape[-1] else others, noise)
+        if kernel is None:
+            return None
+        mine = self._j[:, :first].double()
+        factor = _factor(noise * mine.T @ torch.cholesky_solve(mine, kernel), noise)
+        return None if factor is None else torch.cholesky_inverse(factor)
+
+    # ---- in the space of the unknowns, initial states eliminated -------------------------------------------------
+
+    def _eliminated(self, total: float, *columns: Tensor) -> list[Tensor]:
+        """Columns (m, ...) without what the initial states can explain of them, so that their squares add up right."""
+        if not self._own.shape[-1]:
+            return list(columns)
+        u, s, _ = torch.linalg.svd(self._own, full_matrices=False)
+        shrink = (1.0 - (total / (total + s.square())).sqrt()).unsqueeze(-1)
+        count, left = int(self._seen.sum()), []
+        for column in columns:
+            apart = column.new_zeros(*self._seen.shape, column.shape[-1])
+            apart[self._seen] = column[:count]
+            apart = apart - u @ (shrink * (u.mT @ apart))
+            left.append(torch.cat([apart[self._seen], column[count:]]))
+        return left
+
+    def _in_unknowns(self, right: Tensor, total: float) -> tuple[Tensor, Tensor] | None:
+        j, r = self._eliminated(total, self._j, right.unsqueeze(-1))
+        factor = _factor(self._gram_of(j), total)
+        if factor is None:
+            return None
+        common = -torch.cholesky_solve((j.T @ r).double(), factor).squeeze(-1).to(r.dtype)
+        n = self._own.shape[-1]
+        own = self._own.mT @ self._own + total * torch.eye(n, dtype=r.dtype, device=r.device)
+        pull = self._to_own(right + self._j @ common)
+        return common, -torch.linalg.solve(own, pull.unsqueeze(-1)).squeeze(-1)
+
+    def _gram_of(self, j: Tensor) -> Tensor:
+        """J' J, kept where it does not depend on the damping."""
+        if j is not self._j:
+            return gram(j.T)
+        if self._parts is None:
+            self._parts = gram(j.T), j.new_zeros(0)
+        return self._parts[0]
+
+    def _unknowns_determine(self, noise: float, stiffer: float) -> Determined | None:
+        (j,) = self._eliminated(noise, self._j)
+        weights = self._prior.weights
+        pull = torch.where(weights, noise * stiffer, noise).double()
+        factor, info = torch.linalg.cholesky_ex(self._gram_of(j) + torch.diag(pull))
+        if int(info) != 0:
+            return None
+        by_data = 1.0 - pull * torch.cholesky_inverse(factor).diagonal()
+        own = float(self._own.any(1).sum())  # data all but always determine a state that they begin with
+        return Determined(float(by_data[weights].sum()), float(by_data[~weights].sum()) + own)
+
+    def _covariance(self, noise: float, first: int) -> Tensor | None:
+        (j,) = self._eliminated(noise, self._j)
+        factor = _factor(self._gram_of(j), noise)
+        if factor is None:
+            return None
+        ones = torch.eye(j.shape[1], first, dtype=torch.float64, device=j.device)
+        return torch.cholesky_solve(ones, factor)[:first]
+
+
+def gram(a: Tensor) -> Tensor:
+    """A A' of a matrix in double precision, whatever its own: small eigenvalues say what the data do not determine.
+
+    On a CPU by numpy, which does half the work because it knows that the result is symmetric.
+    """
+    double = a.double()
+    if double.device.type != "cpu":
+        return double @ double.T
+    array = double.contiguous().numpy()
+    return torch.from_numpy(array @ array.T)
+
+
+def _factor(matrix: Tensor, ridge: float) -> Tensor | None:
+    """The Cholesky factor of a matrix plus a multiple of one; None if it has none."""
+    damped = matrix.clone()
+    damped.diagonal().add_(ridge)
+    factor, info = torch.linalg.cholesky_ex(damped)
+    return factor if int(info) == 0 else None
