@@ -34,6 +34,7 @@ class FitSettings(Settings):
 
     method: Literal["gauss_newton", "shooting"] = "gauss_newton"
     segment_steps: int = Field(default=5, ge=0)
+    collocation_steps: int = Field(default=75, ge=1)
     least_squares_steps: int = Field(default=30, ge=1)
     matching_steps: int = Field(default=300, ge=0)
     rollout_steps: int = Field(default=120, ge=1)
@@ -42,6 +43,8 @@ class FitSettings(Settings):
     inner_validation: float = Field(default=0.2, ge=0, lt=1)
     weight_decay: float = Field(default=1.0, ge=0)
     parameter_prior: float = Field(default=1.0, ge=0)
+    scheme: Literal["auto", "explicit", "implicit"] = "auto"
+    """How intervals are integrated in training: by Runge-Kutta steps, or by Radau steps where a model needs them."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -1,7 +1,7 @@
 """The problems that trainers are compared on: one trusted part, one part that a net must learn, noisy data.
 
-Each has a simulator of the truth and a candidate that starts from wrong parameters. Test data are unseen trajectories
-without noise.
+Each has a simulator of the truth and a candidate that starts from wrong parameters. Initial states are known exactly.
+Test data are unseen trajectories without noise. A seed means the same draws for every variant of the data.
 """
 
 from __future__ import annotations
@@ -11,13 +11,65 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.integrate import solve_ivp
 
+from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
+from archsearch.systems.solving import solved
+from archsearch.systems.tables import Floats
 from archsearch.training.task import Samples
 
-Array = np.ndarray
-Truth = Callable[[Array, Array], list[float]]
+Truth = Callable[[Floats, Floats], list[Floats]]
+TEST_TRAJECTORIES = 8
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How the data are taken.
+
+    Attributes:
+        noise: standard deviation of the noise, in standard deviations of each state.
+        every: every how many-th sample is kept; problems with inputs keep all, since inputs jump at samples.
+    """
+
+    noise: float = 0.03
+    every: int = 1
+
+    @property
+    def label(self) -> str:
+        """What tables call it."""
+        kept = {1: "all samples", 2: "half of the samples"}.get(self.every, f"1 of {self.every} samples")
+        return f"{100 * self.noise:g} % noise, {kept}"
+
+
+@dataclass(frozen=True)
+class Data:
+    """One draw of a problem.
+
+    Attributes:
+        train: noisy samples; the first of each trajectory is exact.
+        clean: the same without noise, (N, T, n).
+        test: unseen trajectories without noise, at all sampling times.
+        spread: (n,), standard deviation of each state over the clean training data; errors are measured in it.
+    """
+
+    train: Samples
+    clean: Floats
+    test: Samples
+    spread: Floats
+
+    def test_error(self, states: Floats) -> float:
+        """Mean square error of rollouts (N, T, n) of the test trajectories, in spreads; infinite if not finite."""
+        return _mean_square((states - self.test.states.numpy()) / self.spread)
+
+    def train_error(self, states: Floats) -> float:
+        """The same against the noisy training data, the exact first samples left out."""
+        return _mean_square(((states - self.train.states.numpy()) / self.spread)[:, 1:])
+
+
+def _mean_square(wrong: Floats) -> float:
+    with np.errstate(all="ignore"):  # rollouts of untrained models blow up
+        found = float(np.square(wrong).mean())
+    return found if np.isfinite(found) else float("inf")
 
 
 @dataclass(frozen=True)
@@ -29,13 +81,12 @@ class Benchmark:
         states: their names.
         inputs: names of inputs.
         source: the candidate.
-        truth: (x, u) -> dx/dt.
-        start: draws initial states (n,).
-        steer: draws inputs (T - 1, m).
+        truth: (x (N, n), u (N, m)) -> dx/dt, a column (N,) per state.
+        start: draws initial states (N, n).
+        steer: draws inputs (N, T - 1, m).
         many: training trajectories.
         samples: samples of each.
         end: time of the last one.
-        noise: in standard deviations of each state.
     """
 
     name: str
@@ -43,49 +94,59 @@ class Benchmark:
     inputs: tuple[str, ...]
     source: str
     truth: Truth
-    start: Callable[[np.random.Generator], Array]
-    steer: Callable[[np.random.Generator], Array]
+    start: Callable[[np.random.Generator, int], Floats]
+    steer: Callable[[np.random.Generator, int], Floats]
     many: int
     samples: int
     end: float
-    noise: float = 0.03
 
-    def data(self, seed: int, test: int = 8) -> tuple[Samples, Samples]:
+    def data(self, seed: int, variant: Variant) -> Data:
         """Noisy training samples and clean test samples."""
         rng = np.random.default_rng(1000 + seed)
-        clean, inputs = self._simulate(rng, self.many)
-        spread = clean.reshape(-1, clean.shape[-1]).std(0)
-        noisy = clean + self.noise * spread * rng.standard_normal(clean.shape)
+        clean, inputs = self._simulated(rng, self.many)
+        unseen = self._samples(*self._simulated(rng, TEST_TRAJECTORIES), every=1)
+        spread = clean.reshape(-1, clean.shape[-1]).std(0, ddof=1)
+        noisy = clean + variant.noise * spread * rng.standard_normal(clean.shape)
         noisy[:, 0] = clean[:, 0]
-        return self._samples(noisy, inputs), self._samples(*self._simulate(rng, test))
+        every = 1 if self.inputs else variant.every
+        return Data(self._samples(noisy, inputs, every), clean[:, ::every], unseen, spread)
 
     def known(self) -> tuple[State, ...]:
         """The states; their initial values are known."""
         return tuple(State(name=name, initial="first") for name in self.states)
 
-    def _simulate(self, rng: np.random.Generator, many: int) -> tuple[Array, Array]:
-        times = np.linspace(0, self.end, self.samples)
-        states, inputs = [], []
-        for _ in range(many):
-            x, u = [self.start(rng)], self.steer(rng)
-            for k in range(self.samples - 1):
-                span = (times[k], times[k + 1])
-                solved = solve_ivp(lambda _, z, v=u[k]: self.truth(z, v), span, x[-1], rtol=1e-8, atol=1e-10)
-                x.append(solved.y[:, -1])
-            states.append(np.array(x))
-            inputs.append(np.vstack([u, u[-1:]]))
-        return np.array(states), np.array(inputs)
+    def candidate(self, seed: int) -> HybridModel:
+        """The candidate before its fit."""
+        return load_candidate(self.source)(self.states, self.inputs, generator=torch.Generator().manual_seed(seed))
 
-    def _samples(self, states: Array, inputs: Array) -> Samples:
-        many = len(states)
-        times = torch.linspace(0, self.end, self.samples, dtype=torch.float64).expand(many, -1).clone()
-        valid = torch.ones(many, self.samples, dtype=torch.bool)
-        return Samples(tuple(map(str, range(many))), times, torch.tensor(states), torch.tensor(inputs), valid)
+    def _simulated(self, rng: np.random.Generator, many: int) -> tuple[Floats, Floats]:
+        """States (N, T, n) and inputs (N, T, m), integrated from jump to jump, all trajectories at once."""
+        x, u = self.start(rng, many), self.steer(rng, many)
+        interval, states = np.array([0.0, self.end / (self.samples - 1)]), [x]
+        for k in range(self.samples - 1):
+            flat = solved(lambda z, k=k: self._slopes(z, u[:, k]), states[-1].ravel(), interval)[-1]
+            states.append(flat.reshape(x.shape))
+        return np.stack(states, 1), np.concatenate([u, u[:, -1:]], 1)
+
+    def _slopes(self, flat: Floats, u: Floats) -> Floats:
+        x = flat.reshape(len(u), len(self.states))
+        return np.stack(self.truth(x, u), -1).ravel()
+
+    def _samples(self, states: Floats, inputs: Floats, every: int) -> Samples:
+        times = torch.linspace(0, self.end, self.samples, dtype=torch.float64)[::every].expand(len(states), -1).clone()
+        names = tuple(map(str, range(len(states))))
+        x, u = (torch.from_numpy(array[:, ::every].copy()) for array in (states, inputs))
+        return Samples(names, times, x, u, torch.ones(times.shape, dtype=torch.bool))
 
 
-def no_inputs(samples: int) -> Callable[[np.random.Generator], Array]:
+def _uniform(rng: np.random.Generator, many: int, *ranges: tuple[float, float]) -> Floats:
+    """(N, n), a column per range, each drawn for all trajectories before the next."""
+    return np.stack([rng.uniform(low, high, many) for low, high in ranges], -1)
+
+
+def _no_inputs(samples: int) -> Callable[[np.random.Generator, int], Floats]:
     """A problem that nobody steers."""
-    return lambda rng: np.zeros((samples - 1, 0))
+    return lambda _, many: np.zeros((many, samples - 1, 0))
 
 
 HEAD = "from archsearch.hybrid import HybridModel, Net, Param\nimport torch\n\n\nclass Candidate(HybridModel):\n"
@@ -103,21 +164,27 @@ LOTKA_VOLTERRA = Benchmark(
         lost, gained = self.meeting(x.prey, x.hunter)
         return {"prey": self.birth * x.prey + lost, "hunter": gained - self.death * x.hunter}
 """,
-    truth=lambda x, u: [1.3 * x[0] - 0.9 * x[0] * x[1], -1.8 * x[1] + 0.8 * x[0] * x[1]],
-    start=lambda rng: rng.uniform(0.5, 2.5, 2),
-    steer=no_inputs(41),
+    truth=lambda x, _: [1.3 * x[:, 0] - 0.9 * x[:, 0] * x[:, 1], -1.8 * x[:, 1] + 0.8 * x[:, 0] * x[:, 1]],
+    start=lambda rng, many: rng.uniform(0.5, 2.5, (many, 2)),
+    steer=_no_inputs(41),
     many=8,
     samples=41,
     end=8.0,
 )
 
 
-def _fed_batch(x: Array, u: Array) -> list[float]:
-    cells, substrate, volume = x
-    substrate = max(substrate, 0.0)
-    rate = 0.4 * substrate / (0.5 + substrate + substrate**2 / 15)
-    dilution = u[0] / volume
-    return [(rate - dilution) * cells, -2.0 * rate * cells + dilution * (u[1] - x[1]), u[0]]
+def _fed_batch(x: Floats, u: Floats) -> list[Floats]:
+    cells, substrate, volume = x.T
+    food = substrate.clip(0.0)
+    rate = 0.4 * food / (0.5 + food + food**2 / 15)
+    dilution = u[:, 0] / volume
+    return [(rate - dilution) * cells, -2.0 * rate * cells + dilution * (u[:, 1] - substrate), u[:, 0]]
+
+
+def _feeds(rng: np.random.Generator, many: int) -> Floats:
+    """A feed that jumps after every fifth interval, of a strength that stays."""
+    feed = np.repeat(rng.uniform(0, 0.12, (many, 8)), 5, axis=1)
+    return np.stack([feed, np.repeat(rng.uniform(15, 40, (many, 1)), 40, axis=1)], -1)
 
 
 FED_BATCH = Benchmark(
@@ -139,8 +206,8 @@ FED_BATCH = Benchmark(
         }
 """,
     truth=_fed_batch,
-    start=lambda rng: np.array([rng.uniform(0.5, 1.5), rng.uniform(1, 12), rng.uniform(1, 2)]),
-    steer=lambda rng: np.column_stack([np.repeat(rng.uniform(0, 0.12, 8), 5), np.full(40, rng.uniform(15, 40))]),
+    start=lambda rng, many: _uniform(rng, many, (0.5, 1.5), (1.0, 12.0), (1.0, 2.0)),
+    steer=_feeds,
     many=10,
     samples=41,
     end=16.0,
@@ -158,17 +225,17 @@ PENDULUM = Benchmark(
         pull = self.stiffness * torch.sin(x.angle)
         return {"angle": x.speed, "speed": self.friction(x.angle, x.speed) - pull}
 """,
-    truth=lambda x, u: [x[1], -1.7 * np.sin(x[0]) - 0.2 * x[1] - 0.12 * x[1] * abs(x[1])],
-    start=lambda rng: np.array([rng.uniform(-2, 2), rng.uniform(-1.5, 1.5)]),
-    steer=no_inputs(41),
+    truth=lambda x, _: [x[:, 1], -1.7 * np.sin(x[:, 0]) - 0.2 * x[:, 1] - 0.12 * x[:, 1] * abs(x[:, 1])],
+    start=lambda rng, many: _uniform(rng, many, (-2.0, 2.0), (-1.5, 1.5)),
+    steer=_no_inputs(41),
     many=10,
     samples=41,
     end=10.0,
 )
 
 
-def _dexamethasone(x: Array, u: Array) -> list[float]:
-    z1, z2, z3, z4, z5 = x
+def _dexamethasone(x: Floats, _: Floats) -> list[Floats]:
+    z1, z2, z3, z4, z5 = x.T
     unknown = z1**2 / (0.5 + z1**2) - 0.5 * z1 * z2
     return [
         0.3 * z4 + 0.1 * z4 * z1 - 0.5 * z1 + unknown,
@@ -206,10 +273,12 @@ DEXAMETHASONE = Benchmark(
         }
 """,
     truth=_dexamethasone,
-    start=lambda rng: np.array(
-        [rng.uniform(0.2, 1), 0.0, rng.uniform(0, 3), rng.uniform(0.5, 2), rng.uniform(0.1, 0.5)]
+    # the lung starts empty; its draw is made and dropped
+    start=lambda rng, many: (
+        _uniform(rng, many, (0.2, 1.0), (0.0, 1.0), (0.0, 3.0), (0.5, 2.0), (0.1, 0.5))
+        * np.array([1.0, 0.0, 1.0, 1.0, 1.0])
     ),
-    steer=no_inputs(43),
+    steer=_no_inputs(43),
     many=12,
     samples=43,
     end=14.0,

@@ -21,7 +21,7 @@ UNREADABLE = r"\cdots"
 
 @dataclass(frozen=True)
 class Piece:
-    """One summand of a derivative.
+    """One summand of a derivative, or of an output.
 
     Attributes:
         sign: in front of it.
@@ -56,8 +56,16 @@ def equations_of(source: str, space: SearchSpace) -> dict[str, list[Piece]]:
     return {state: _compared(found[state], given.get(state, []), space) for state in space.state_names}
 
 
-def _equations(source: str, states: tuple[str, ...]) -> dict[str, list[_Summand]]:
-    unfolded = unfold(source)
+def returned_by(source: str, method: str) -> dict[str, list[Piece]]:
+    """The summands of everything that a method of the model language returns, by name; nothing if it is not written.
+
+    There is nothing to compare them with, so their change means nothing.
+    """
+    return {name: [item.piece for item in found] for name, found in _equations(source, (), method).items()}
+
+
+def _equations(source: str, states: tuple[str, ...], method: str = "") -> dict[str, list[_Summand]]:
+    unfolded = unfold(source, method)
     found: dict[str, list[_Summand]] = {state: [] for state in states}
     for state, expression in unfolded.equations.items():
         summands = _summands(expression, "+")

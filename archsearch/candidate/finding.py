@@ -80,7 +80,7 @@ BUILTINS = frozenset(_BUILTINS.split())
 
 ROLES = ("add", "scale", "replace", "map")
 ACTIVATIONS = ("tanh", "softplus")
-REGULARIZERS = ("norm", "correlation")
+REGULARIZERS = ("norm", "correlation", "physics_alone")
 TERM = "term"
 
 _OF_TENSORS = "item numpy tolist backward data grad cpu cuda save register_hook"

@@ -1,4 +1,4 @@
-"""The right-hand side of a source as one expression per state: variables and helpers put in, nets as symbols."""
+"""What a method of a source returns, as one expression per name: variables and helpers put in, nets as symbols."""
 
 from __future__ import annotations
 
@@ -23,20 +23,25 @@ class NetCall:
 
 @dataclass
 class Unfolded:
-    """State -> expression, with the net calls that its symbols stand for."""
+    """State, or other name -> expression, with the net calls that its symbols stand for."""
 
     equations: dict[str, ast.expr] = field(default_factory=dict)
     nets: dict[str, NetCall] = field(default_factory=dict)
 
 
-def unfold(source: str) -> Unfolded:
-    """Unfold `rhs` of the class Candidate; what is no plain assignment is passed over."""
+def unfold(source: str, method: str = "") -> Unfolded:
+    """Unfold a method of the class Candidate; what is no plain assignment is passed over.
+
+    Args:
+        source: the candidate.
+        method: which one; without a name `rhs`, or `output` if the candidate has that.
+    """
     body = next(
         (node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == "Candidate"),
         [],
     )
     unfolding = _Unfolding(body)
-    returned = unfolding.run("rhs", {})
+    returned = unfolding.run(method or ("output" if "output" in unfolding.methods else "rhs"), {})
     if isinstance(returned, ast.Dict):
         for key, value in zip(returned.keys, returned.values, strict=True):
             if isinstance(key, ast.Constant):

@@ -47,7 +47,8 @@ class Batch:
         nodes = torch.nan_to_num(loss.smoothed.states)
         observed = loss.coordinates.inner(samples.states)
         target = torch.where(torch.isfinite(observed), observed, torch.nan)
-        if length == 1:  # a single noisy interval says little; between smoothed ends it says what it can
+        if length == 1 and loss.observations.plain:
+            # a single noisy interval says little; between smoothed ends it says what it can
             target = torch.where(torch.isfinite(observed).any(1, keepdim=True), loss.smoothed.states, torch.nan)
         target = target[:, index].masked_fill(beyond[None, ..., None], torch.nan)
         valid = samples.valid[:, index].unsqueeze(-1)

@@ -133,7 +133,8 @@ class Curvature:
         size, count = len(self._r), int(self._seen.sum())
         kernel = torch.zeros(size, size, dtype=torch.float64, device=self._r.device)
         where = self._seen.reshape(-1)
-        kernel[:count, :count] = torch.block_diag(*(self._own @ self._own.mT).unbind(0))[where][:, where]
+        blocks: Tensor = torch.block_diag(*(self._own @ self._own.mT).unbind(0))  # type: ignore[no-untyped-call]
+        kernel[:count, :count] = blocks[where][:, where]
         return kernel
 
     # ---- in the space of the rows --------------------------------------------------------------------------------

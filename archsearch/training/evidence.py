@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from archsearch.training.batches import Batch
 from archsearch.training.curvature import Curvature
@@ -28,6 +27,7 @@ from archsearch.training.gauss_newton import (
 from archsearch.training.least_squares import LeastSquares
 from archsearch.training.losses import Loss
 from archsearch.training.minimise import Minimum
+from archsearch.training.schemes import Path
 
 SETTLED = 0.05
 """Relative change of noise and precision below which they have settled."""
@@ -115,15 +115,15 @@ def _updated(loss: Loss, curvature: Curvature, state: State, now: Hyper) -> Hype
     _, precision = loss.prior(1.0)
     squares = float((precision * state.point.p.square())[len(loss.model.raw) :].sum())
     weights = _within(found.weights / squares, PRECISION) if squares > 0 else now.precision
-    return Hyper(_noise(loss, state.visit.z, found.weights + found.others, now), weights)
+    return Hyper(_noise(loss, state.visit.path, found.weights + found.others, now), weights)
 
 
-def _noise(loss: Loss, z: Tensor, free: float, now: Hyper) -> float:
+def _noise(loss: Loss, path: Path, free: float, now: Hyper) -> float:
     """Misfit over degrees of freedom; as it was where nothing is left over to tell, or where it is known."""
     seen = float(torch.isfinite(loss.samples.states).sum())
     if not loss.noise_is_free or seen - free < 1.0:
         return now.noise
-    return _within(loss.error(z, loss.samples.valid) * seen / (seen - free), NOISE)
+    return _within(loss.error(loss.measured(path), loss.samples.valid) * seen / (seen - free), NOISE)
 
 
 def _within(value: float, ends: tuple[float, float]) -> float:

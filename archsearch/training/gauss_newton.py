@@ -54,7 +54,14 @@ def start(squares: LeastSquares) -> State:
     return State(point, squares.visit(point), FIRST_DAMPING)
 
 
-def descend(loss: Loss, batch: Batch, steps: int, enough: float = SMALL_DECREASE, watch: Watch = always) -> Minimum:
+def descend(
+    loss: Loss,
+    batch: Batch,
+    steps: int,
+    enough: float = SMALL_DECREASE,
+    watch: Watch = always,
+    single: bool = True,
+) -> Minimum:
     """Lower the sum of squares of a batch, in place; ends at the best point that was visited.
 
     A trial point that is not finite or not better is refused and the damping raised, which is all the protection
@@ -66,11 +73,12 @@ def descend(loss: Loss, batch: Batch, steps: int, enough: float = SMALL_DECREASE
         steps: iterations at most.
         enough: relative decrease of an iteration that is called small.
         watch: called after every iteration.
+        single: whether the Jacobian may be of single precision.
 
     Reference:
         Marquardt (1963), J. SIAM 11:431, unknowns in units of their priors; Jacobian parallel in time.
     """
-    squares = LeastSquares(loss, batch)
+    squares = LeastSquares(loss, batch, single=single)
     state = start(squares)
     if not math.isfinite(state.cost):
         return Minimum(state.cost, 0, "not finite")
@@ -94,7 +102,7 @@ def improved(squares: LeastSquares, state: State, around: Linearised) -> State |
     for trial in range(REFUSALS):
         point = squares.moved(state.point, around, damping)
         if point is not None:
-            visit = squares.visit(point)
+            visit = squares.visit(point, state.visit)
             if visit.cost < state.cost:
                 return State(point, visit, max(damping / (CALM if trial else LOWER), LEAST_DAMPING))
         damping *= RAISE

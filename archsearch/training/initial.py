@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.func import functional_call, jacrev, vmap
 
+from archsearch.hybrid import HybridModel
 from archsearch.problem.space import Bounds, State
 from archsearch.training.integrate import Coordinates
+from archsearch.training.sensitivities import Flat
 from archsearch.training.smoothing import Smoothed
 from archsearch.training.task import Samples
 
@@ -20,14 +23,26 @@ class InitialStates:
         samples: what was measured.
         smoothed: its smooth; start of what is estimated.
         scale: (n,), inner coordinates, one unit of an estimated offset.
+        model: the candidate, which may say initial states itself.
     """
 
     def __init__(
-        self, states: tuple[State, ...], coordinates: Coordinates, samples: Samples, smoothed: Smoothed, scale: Tensor
+        self,
+        states: tuple[State, ...],
+        coordinates: Coordinates,
+        samples: Samples,
+        smoothed: Smoothed,
+        scale: Tensor,
+        model: HybridModel,
     ) -> None:
         self._scale = scale
         self._base = _known(states, coordinates, samples, smoothed)
+        self._model, self._context = model, samples.inputs[:, 0]
+        self._own_words = type(model).initial is not HybridModel.initial
+        said = self._said()
+        self._said_by_model = torch.zeros_like(self._base, dtype=torch.bool) if said is None else torch.isfinite(said)
         self._free = torch.tensor([state.initial == "estimate" for state in states], device=scale.device)
+        self._free &= ~self._said_by_model.all(0)
         bounds = [state.initial if isinstance(state.initial, Bounds) else None for state in states]
         self._bounded = torch.tensor([bound is not None for bound in bounds], device=scale.device)
         ends = [(bound.low, bound.high) if bound else (0.0, 0.0) for bound in bounds]
@@ -58,7 +73,25 @@ class InitialStates:
         shared = self._low + (self._high - self._low) * torch.sigmoid(shared)
         shared = self._coordinates.inner(torch.where(self._bounded, shared, 1.0))
         z = self._base + torch.where(self._free, offsets, 0.0) * self._scale
-        return torch.where(self._bounded, shared, z)
+        z = torch.where(self._bounded, shared, z)
+        said = self._said()
+        return z if said is None else torch.where(self._said_by_model, self._coordinates.inner(said), z)
+
+    def _said(self) -> Tensor | None:
+        """(N, n), natural units: what the candidate says, NaN where it says nothing; None if it never does."""
+        return self._model.initial_states(self._context) if self._own_words else None
+
+    def by_unknowns(self, flat: Flat, p: Tensor) -> Tensor | None:
+        """(N, n, P): derivatives by parameters and weights; None if the candidate says no initial state."""
+        if not self._own_words:
+            return None
+
+        def said(p: Tensor, context: Tensor) -> Tensor:
+            natural: Tensor = functional_call(self._model, flat.tensors(p), (context,), {"part": "initial_states"})
+            return self._coordinates.inner(natural)
+
+        found = vmap(jacrev(said), in_dims=(None, 0))(p, self._context)
+        return torch.where(self._said_by_model.unsqueeze(-1), found, 0.0)
 
     def slopes(self) -> tuple[Tensor, Tensor]:
         """Derivatives of the initial state with respect to its own offset and its own shared unknown, (n,) each."""

@@ -43,6 +43,11 @@ class Coordinates:
         """(..., n) inner coordinates to natural values."""
         return torch.where(self.logarithmic, torch.exp(torch.where(self.logarithmic, z, 0.0)), z)
 
+    def complete(self, v: Tensor) -> Tensor:
+        """(..., n + q), a complete inner state in natural units: algebraic variables have no other coordinates."""
+        n = len(self.logarithmic)
+        return self.natural(v) if v.shape[-1] == n else torch.cat([self.natural(v[..., :n]), v[..., n:]], -1)
+
     def field(self, model: HybridModel) -> Field:
         """The vector field of a model in inner coordinates."""
         return self.field_of(model.derivative)
@@ -53,8 +58,8 @@ class Coordinates:
             return derivative
 
         def inner_field(t: Tensor, z: Tensor, u: Tensor) -> Tensor:
-            x = self.natural(z)
-            return derivative(t, x, u) / torch.where(self.logarithmic, x, 1.0)
+            x = self.complete(z)
+            return derivative(t, x, u) / torch.where(self.logarithmic, x[..., : len(self.logarithmic)], 1.0)
 
         return inner_field
 

@@ -1,4 +1,4 @@
-"""The training problem as a sum of squares: misfits, regularizers and priors, with their Jacobian."""
+"""The training problem as a sum of squares: misfits, limits, regularizers and priors, with their Jacobian."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, jacrev, vmap
 
-from archsearch.hybrid import HybridModel
 from archsearch.training.batches import Batch
 from archsearch.training.curvature import Curvature, Linear, Prior
-from archsearch.training.integrate import Coordinates, one_interval, rollout
 from archsearch.training.losses import Loss
-from archsearch.training.regularizers import ROWS
-from archsearch.training.sensitivities import Flat, Intervals, Sensitivities, agree, sensitivities
+from archsearch.training.regularizer_rows import RegularizerRows
+from archsearch.training.schemes import Path
+from archsearch.training.sensitivities import Flat, Intervals, Sensitivities, joined
+from archsearch.training.trajectory_rows import TrajectoryRows
 
 UNINFORMED = 1e-6
 """Prior precision of weights where they must not inform: enough to keep the equations solvable."""
@@ -47,13 +46,18 @@ class Visit:
 
     Attributes:
         cost: the sum of squares.
-        z: (M, L, n), inner coordinates: the rollout, or the nodes.
+        path: the rollouts, or the nodes.
         defects: (M, L - 1, n), where each interval ends minus the next node; None for rollouts.
     """
 
     cost: float
-    z: Tensor
+    path: Path
     defects: Tensor | None
+
+    @property
+    def z(self) -> Tensor:
+        """(M, L, n), inner coordinates."""
+        return self.path.z
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Linearised:
 
     curvature: Curvature
     answers: Sensitivities
-    z: Tensor
+    path: Path
 
 
 class LeastSquares:
@@ -93,7 +97,6 @@ class LeastSquares:
     ) -> None:
         self._loss = loss
         self._batch = batch
-        self._regularized = regularized
         self._informed = informed
         self._lifted = lifted
         self._gap = GAP
@@ -104,11 +107,12 @@ class LeastSquares:
         )
         self._is_weight[len(precision) :] = False
         self._deviation = torch.cat([precision.clamp(min=UNINFORMED), torch.ones_like(loss.scale)]).rsqrt()
-        self._count = batch.seen.sum().to(loss.scale.dtype)
-        self._pair = _Pair(loss.model, loss.coordinates)
+        count = int(batch.seen.sum()) if regularized else 0
+        self._regularizers = RegularizerRows(loss, count)
         self._twin = copy.deepcopy(loss.model).to(torch.float32) if single else loss.model
         self._free = batch.start is None and loss.initial.is_free
-        self._fast: bool | None = None
+        self._scheme = loss.scheme()
+        self._trajectories = TrajectoryRows(loss, batch, self._scheme)
 
     @property
     def noise(self) -> float:
@@ -138,28 +142,41 @@ class LeastSquares:
         return self._lifted and self._gap <= MOST_GAP
 
     @torch.no_grad()
-    def visit(self, point: Point) -> Visit:
-        """Roll out from a point, or see how far its nodes are from a rollout; leaves the model there."""
+    def visit(self, point: Point, before: Visit | None = None) -> Visit:
+        """Roll out from a point, or see how far its nodes are from a rollout; leaves the model there.
+
+        Args:
+            point: where to go.
+            before: a visit nearby, from whose stages implicit steps are solved.
+        """
         self.go(point)
         batch, loss = self._batch, self._loss
         start = loss.initial.value() if batch.start is None else batch.start
-        defects = None
-        with loss.model.prepared():
-            if point.nodes is None:
-                z = rollout(loss.field(), start, batch.times, batch.inputs, loss.settings.substeps)
-            else:
-                z = torch.cat([start.unsqueeze(1), point.nodes[:, 1:]], 1)
-                ends = one_interval(loss.field(), z[:, :-1], batch.times, batch.inputs, loss.settings.substeps)
-                defects = ends - z[:, 1:]
-        return Visit(self._cost(point, z, defects), z, defects)
+        if point.nodes is None:
+            path, defects = self._scheme.rolled(start, batch.times, batch.inputs), None
+        else:
+            path, defects = self._lifted_path(torch.cat([start.unsqueeze(1), point.nodes[:, 1:]], 1), before)
+        return Visit(self._cost(point, path, defects), path, defects)
+
+    def visit_here(self) -> Visit:
+        """Roll out from where the model stands."""
+        return self.visit(self.here())
+
+    def _lifted_path(self, z: Tensor, before: Visit | None) -> tuple[Path, Tensor]:
+        known = None if before is None else before.path.stages
+        guess = None if known is None else known.flatten(0, 1)
+        ends, stages = self._scheme.ends(Intervals.of(z, self._batch.times, self._batch.inputs), guess)
+        shape = (len(z), z.shape[1] - 1)
+        path = Path(z, None if stages is None else stages.reshape(*shape, *stages.shape[1:]))
+        return path, ends.reshape(*shape, -1) - z[:, 1:]
 
     @torch.no_grad()
     def again(self, point: Point, visit: Visit) -> Visit:
         """The same visit after noise or priors have changed; the model stands at the point."""
-        return replace(visit, cost=self._cost(point, visit.z, visit.defects))
+        return replace(visit, cost=self._cost(point, visit.path, visit.defects))
 
-    def _cost(self, point: Point, z: Tensor, defects: Tensor | None) -> float:
-        squares = self._rows(z).square().sum() + self._extra(point.p).square().sum()
+    def _cost(self, point: Point, path: Path, defects: Tensor | None) -> float:
+        squares = self._trajectories.squares(path) + self._regularizers.rows(point.p).square().sum()
         if defects is not None:
             squares = squares + self._gap * (defects / self._loss.scale).square().sum()
         prior = self._prior(point)
@@ -169,7 +186,7 @@ class LeastSquares:
     def linearised(self, point: Point, visit: Visit) -> Linearised:
         """The problem around a point where the model stands."""
         answers = self._answers(point, visit)
-        return Linearised(Curvature(self._linear(point, visit.z, answers), self._prior(point)), answers, visit.z)
+        return Linearised(Curvature(self._linear(point, visit.path, answers), self._prior(point)), answers, visit.path)
 
     def moved(self, point: Point, around: Linearised, damping: float) -> Point | None:
         """Where a damped step leads; None if the equations cannot be solved."""
@@ -190,7 +207,7 @@ class LeastSquares:
         start = by_shared * common[size:] + (by_offset * own if self._free else 0.0 * by_offset)
         change = answers.unknowns @ common[:size].to(dtype) + answers.gap
         change = change + (answers.initial @ start.to(dtype).expand(len(change), -1)[:, None, :, None]).squeeze(-1)
-        return around.z + change.to(around.z.dtype)
+        return around.path.z + change.to(around.path.z.dtype)
 
     def _prior(self, point: Point) -> Prior:
         away = torch.cat([point.p - self._origin, point.shared])
@@ -198,92 +215,29 @@ class LeastSquares:
         decay = max(self._loss.settings.weight_decay, UNINFORMED) if self._informed else UNINFORMED
         return Prior(self._deviation, away, own, self._is_weight, decay)
 
-    def _linear(self, point: Point, z: Tensor, answers: Sensitivities) -> Linear:
-        batch, loss = self._batch, self._loss
-        dtype = answers.unknowns.dtype
-        weigh = (1.0 / loss.scale).to(dtype).unsqueeze(-1)
-        by_p, by_start = (answers.unknowns * weigh).flatten(1, 2), (answers.initial * weigh).flatten(1, 2)
-        by_offset, by_shared = (slope.to(dtype) for slope in loss.initial.slopes())
-        by_shared = by_start * (by_shared if batch.start is None else 0.0)
-        with torch.no_grad():
-            extra_by_p = self._extra_by_p(point.p).to(dtype)
+    @torch.no_grad()
+    def _linear(self, point: Point, path: Path, answers: Sensitivities) -> Linear:
+        rows, dtype = self._trajectories.linear(point.p, path, answers), answers.unknowns.dtype
+        by_offset, by_shared = (slope.to(dtype) for slope in self._loss.initial.slopes())
+        by_shared = rows.by_start * (by_shared if self._batch.start is None else 0.0)
+        extra_by_p = self._regularizers.by_p(point.p).to(dtype)
         none = extra_by_p.new_zeros(len(extra_by_p), by_shared.shape[-1])
         return Linear(
-            rows=self._rows(z + answers.gap).flatten(1).to(dtype),
-            by_common=torch.cat([by_p, by_shared], -1),
-            by_own=by_start * by_offset if self._free else by_start[..., :0],
-            extra=self._extra(point.p).detach().to(dtype),
+            rows=rows.values,
+            by_common=torch.cat([rows.by_unknowns, by_shared], -1),
+            by_own=rows.by_start * by_offset if self._free else rows.by_start[..., :0],
+            extra=self._regularizers.rows(point.p).to(dtype),
             extra_by_common=torch.cat([extra_by_p, none], -1),
-            seen=batch.seen.flatten(1),
+            seen=rows.seen,
         )
 
     def _answers(self, point: Point, visit: Visit) -> Sensitivities:
         batch, loss = self._batch, self._loss
         if self._twin is not loss.model:
             self._flat.store(self._twin, point.p)
-        substeps = loss.settings.substeps
-        if self._fast is None:
-            over = Intervals.of(visit.z, batch.times, batch.inputs)
-            self._fast = agree(loss.model, loss.coordinates, over, substeps)
-        dtype = next(self._twin.parameters()).dtype
-        z, times, inputs = (array.to(dtype) for array in (visit.z, batch.times, batch.inputs))
-        defects = None if visit.defects is None else visit.defects.to(dtype)
-        return sensitivities(self._twin, loss.coordinates, z, times, inputs, substeps, self._fast, defects)
-
-    def _rows(self, z: Tensor) -> Tensor:
-        return torch.where(self._batch.seen, (z - self._batch.target) / self._loss.scale, 0.0)
-
-    # ---- regularizers --------------------------------------------------------------------------------------------
-
-    def _weights(self) -> dict[str, Tensor]:
-        """sqrt(weight * number of observations) of every regularizer in force."""
-        wanted = self._loss.regularizers() if self._regularized else {}
-        return {name: (weight * self._count).sqrt() for name, weight in wanted.items()}
-
-    def _extra(self, p: Tensor) -> Tensor:
-        """(Q,) rows of the regularizers."""
-        weights = self._weights()
-        if not weights:
-            return p.new_zeros(0)
-        full, physics = self._both(p, *self._loss.nodes())
-        return torch.cat([weight * ROWS[name](full, physics) for name, weight in weights.items()])
-
-    def _extra_by_p(self, p: Tensor) -> Tensor:
-        """(Q, P): node by node where a row belongs to one node, as a whole where it does not."""
-        weights = self._weights()
-        if not weights:
-            return p.new_zeros(0, len(p))
-        t, z, u = self._loss.nodes()
-        by_node = vmap(jacrev(self._both), in_dims=(None, 0, 0, 0))
-        full_by_p, physics_by_p = by_node(p, t, z, u)
-        full, physics = self._both(p, t, z, u)
-        rows = []
-        for name, weight in weights.items():
-            by_full, by_physics = jacrev(ROWS[name], argnums=(0, 1))(full, physics)
-            rows.append(weight * (_chain(by_full, full_by_p) + _chain(by_physics, physics_by_p)))
-        return torch.cat(rows)
-
-    def _both(self, p: Tensor, t: Tensor, z: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Derivatives of the full model and of the physics alone, over their spread, (..., n) each."""
-        tensors = {f"model.{name}": tensor for name, tensor in self._flat.tensors(p).items()}
-        full, physics = functional_call(self._pair, tensors, (t, z, u))
-        return full / self._loss.slope, physics / self._loss.slope
-
-
-class _Pair(torch.nn.Module):
-    """The full model and the physics alone as one function, so that both see the same substituted parameters."""
-
-    def __init__(self, model: HybridModel, coordinates: Coordinates) -> None:
-        super().__init__()
-        self.model = model
-        self._coordinates = coordinates
-
-    def forward(self, t: Tensor, z: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """(..., n) each, inner coordinates."""
-        full, physics = self._coordinates.field(self.model), self._coordinates.field(self.model.nulled())
-        return full(t, z, u), physics(t, z, u)
-
-
-def _chain(by_value: Tensor, value_by_p: Tensor) -> Tensor:
-    """(Q, B, n) and (B, n, P) to (Q, P)."""
-    return torch.einsum("qbn,bnp->qp", by_value, value_by_p)
+        stages = None if visit.path.stages is None else visit.path.stages.flatten(0, 1)
+        found = self._scheme.transitions(self._twin, Intervals.of(visit.z, batch.times, batch.inputs), stages)
+        dtype = found.by_unknowns.dtype
+        first = loss.initial.by_unknowns(self._flat, point.p) if batch.start is None else None
+        first, defects = (None if piece is None else piece.to(dtype) for piece in (first, visit.defects))
+        return joined(found, first, defects, len(visit.z))

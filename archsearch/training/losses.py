@@ -10,8 +10,12 @@ from torch import Tensor
 from archsearch.hybrid import HybridModel
 from archsearch.settings import FitSettings
 from archsearch.training.initial import InitialStates
-from archsearch.training.integrate import Coordinates, Field, one_interval, solver_rollout
+from archsearch.training.integrate import Coordinates, Field
+from archsearch.training.limits import Limits
+from archsearch.training.observations import Observations
 from archsearch.training.regularizers import ROWS
+from archsearch.training.schemes import Explicit, Implicit, Path, Scheme
+from archsearch.training.sensitivities import Intervals
 from archsearch.training.smoothing import Smoothed
 from archsearch.training.task import Samples
 
@@ -32,9 +36,12 @@ class Loss:
         scale: (n,), inner coordinates, one standard deviation of the observations.
         slope: (n,), inner coordinates, one standard deviation of the derivatives.
         settings: weights of the priors, steps per interval.
-        known_noise: variance of the measurement noise, in variances of the data, where the space says it.
+        known_noise: (n,), variances of the measurement noise, in variances of the data, where the space says it.
         noise: the variance that is reckoned with; found by the fit where it is not known.
         start: the raw parameters that the candidate was written with, the mean of their prior.
+        implicit: whether intervals are integrated by an implicit method.
+        algebraic: (N, T, q), algebraic variables at the samples as last found.
+        limits: the multipliers of the limits of the candidate, once these are to be kept.
     """
 
     model: HybridModel
@@ -45,9 +52,12 @@ class Loss:
     scale: Tensor
     slope: Tensor
     settings: FitSettings
-    known_noise: float | None = None
+    known_noise: Tensor | None = None
     noise: Tensor = field(default_factory=lambda: torch.tensor(torch.nan))
     start: Tensor | None = None
+    implicit: bool = False
+    algebraic: Tensor | None = None
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         observations = self.coordinates.inner(self.samples.states)
@@ -58,6 +68,11 @@ class Loss:
             self.noise = self._first_noise()
         if self.start is None:
             self.start = self.model.raw.detach().clone()
+        self.observations = Observations(self.model, self.coordinates)
+        guesses = list(self.model.algebraic_variables.values())
+        if guesses and self.algebraic is None:
+            shape = (*self.samples.times.shape, len(guesses))
+            self.algebraic = torch.tensor(guesses, dtype=self.scale.dtype, device=self.scale.device).expand(shape)
 
     @property
     def noise_is_free(self) -> bool:
@@ -67,19 +82,27 @@ class Loss:
     def _first_noise(self) -> Tensor:
         """The known noise, or a start that rather takes bends for noise than noise for bends."""
         if self.known_noise is not None:
-            return torch.full_like(self.scale[0], self.known_noise)
+            return self.known_noise.mean()
         return (self.smoothed.noise / self.scale).square().mean().clamp(FIRST_NOISE, 1.0)
+
+    @property
+    def deviation(self) -> Tensor:
+        """(n,), what a misfit is measured in: the scale, and less than that where the noise is known to be less."""
+        if self.known_noise is None:
+            return self.scale
+        return self.scale * (self.known_noise / self.known_noise.mean()).sqrt()
+
+    def scheme(self) -> Scheme:
+        """How intervals are integrated."""
+        kind = Implicit if self.implicit else Explicit
+        return kind(self.model, self.coordinates, self.settings.substeps)
 
     def rollout(self) -> Tensor:
         """Loss of full rollouts from the estimated initial states: scalar."""
+        z = self.scheme().differentiable(self.initial.value(), self.samples.times, self.samples.inputs)
+        if not self.observations.plain:
+            z = self.observations.differentiable(self.samples.times, z, self.samples.inputs)
         with self.model.prepared():
-            z = solver_rollout(
-                self.coordinates.field(self.model),
-                self.initial.value(),
-                self.samples.times,
-                self.samples.inputs,
-                self.settings.substeps,
-            )
             return self._misfit(z) + self._regularizers() + self._priors()
 
     def matching(self) -> Tensor:
@@ -92,20 +115,36 @@ class Loss:
         nodes = torch.nan_to_num(self.smoothed.states)
         step = (self.samples.times[:, 1:] - self.samples.times[:, :-1]).unsqueeze(-1)
         with self.model.prepared():
-            ends = one_interval(
-                self.coordinates.field(self.model),
-                nodes[:, :-1],
-                self.samples.times,
-                self.samples.inputs,
-                self.settings.substeps,
-            )
+            ends = self._ends(nodes)
             wrong = (ends - nodes[:, 1:]) / self.slope / step.clamp(min=1e-12)
             counted = (step > 0) & self._seen.any(1, keepdim=True) & self.samples.valid[:, 1:].unsqueeze(-1)
             misfit = torch.where(counted, wrong, 0.0).square().sum() / counted.sum()
             return misfit + self._regularizers() + self._priors()
 
+    def _ends(self, nodes: Tensor) -> Tensor:
+        """(N, T - 1, n): where single intervals end that begin at (N, T, n)."""
+        over = Intervals.of(nodes, self.samples.times, self.samples.inputs)
+        pairs = torch.stack([over.t, over.t + over.h], 1)
+        ends = self.scheme().differentiable(over.z, pairs, over.u.unsqueeze(1).expand(-1, 2, -1))[:, 1]
+        return ends.reshape(nodes[:, 1:].shape)
+
+    def measured(self, path: Path) -> Tensor:
+        """(N, T, n), inner coordinates: what would be measured of trajectories."""
+        if self.observations.plain:
+            return path.z
+        return self.observations.of(self.samples.times, self.completed(path), self.samples.inputs)
+
+    def completed(self, path: Path) -> Tensor:
+        """(N, T, n + q): trajectories with their algebraic variables."""
+        scheme, known = self.scheme(), path.algebraic
+        if self.algebraic is None or not isinstance(scheme, Implicit):
+            return path.z
+        if known is None:
+            known = scheme.algebraic(path, self.samples.times, self.samples.inputs)
+        return torch.cat([path.z, known], -1)
+
     def error(self, z: Tensor, where: Tensor) -> float:
-        """Mean square error over observations at `where` (N, T), in standard deviations."""
+        """Mean square error of measurements (N, T, n) at `where` (N, T), in standard deviations."""
         counted = self._seen & where.unsqueeze(-1)
         wrong = torch.where(counted, (z - self._target) / self.scale, 0.0)
         return float(wrong.square().sum() / counted.sum())
@@ -115,7 +154,7 @@ class Loss:
         return self.coordinates.field(self.model)
 
     def _misfit(self, z: Tensor) -> Tensor:
-        wrong = torch.where(self._seen, (z - self._target) / self.scale, 0.0)
+        wrong = torch.where(self._seen, (z - self._target) / self.deviation, 0.0)
         return wrong.square().sum() / self._count
 
     def regularizers(self) -> dict[str, float]:
@@ -124,10 +163,16 @@ class Loss:
         return {name: weight for name, weight in wanted.items() if weight > 0}
 
     def nodes(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Where regularizers are evaluated: times (B,), smoothed states (B, n) in inner coordinates, inputs (B, m)."""
+        """Where regularizers are evaluated: times (B,), smoothed states (B, n + q), inputs (B, m)."""
         valid = self.samples.valid
         states = torch.nan_to_num(self.smoothed.states)
+        if self.algebraic is not None:
+            states = torch.cat([states, self.algebraic], -1)
         return self.samples.times[valid], states[valid], self.samples.inputs[valid]
+
+    def observed_slopes(self) -> Tensor:
+        """(B, n): derivatives of the smooth at the nodes, over their spread; NaN where nothing was observed."""
+        return self.smoothed.derivatives[self.samples.valid] / self.slope
 
     def _regularizers(self) -> Tensor:
         """Weighted sum of the regularizers that the candidate asks for: scalar."""
@@ -138,7 +183,7 @@ class Loss:
         full = self.field()(*self.nodes()) / self.slope
         physics = self.coordinates.field(self.model.nulled())(*self.nodes()) / self.slope
         for name, weight in weights.items():
-            total = total + weight * ROWS[name](full, physics).square().sum()
+            total = total + weight * ROWS[name](full, physics, self.observed_slopes()).square().sum()
         return total
 
     def prior(self, weight_decay: float | None = None) -> tuple[Tensor, Tensor]:

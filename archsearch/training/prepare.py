@@ -14,7 +14,9 @@ from archsearch.settings import FitSettings
 from archsearch.training.initial import InitialStates
 from archsearch.training.integrate import Coordinates
 from archsearch.training.losses import Loss
-from archsearch.training.smoothing import smooth
+from archsearch.training.observations import Observations, inverted
+from archsearch.training.sensitivities import Flat
+from archsearch.training.smoothing import Smoothed, smooth
 from archsearch.training.task import Samples
 
 
@@ -31,17 +33,35 @@ def prepare(model: HybridModel, states: tuple[State, ...], samples: Samples, set
     observations = coordinates.inner(samples.states)
     smoothed = smooth(samples.times, observations)
     scale = spreads(observations)
-    initial = InitialStates(states, coordinates, samples, smoothed, scale)
+    smoothed = _of_states(model, coordinates, samples, smoothed, scale)
+    initial = InitialStates(states, coordinates, samples, smoothed, scale, model)
     slope = spreads(smoothed.derivatives)
-    noise = _known_noise(states, scale)
-    return Loss(model, coordinates, samples, smoothed, initial, scale, slope, settings, noise)
+    return Loss(model, coordinates, samples, smoothed, initial, scale, slope, settings, _known_noise(states, scale))
 
 
-def _known_noise(states: tuple[State, ...], scale: Tensor) -> float | None:
-    """Variance of the noise in variances of the data, averaged over observed states; None if it is not said of all."""
-    observed = [(state.noise, size) for state, size in zip(states, scale.tolist(), strict=True) if state.observed]
-    known = [(noise / size) ** 2 for noise, size in observed if noise is not None]
-    return sum(known) / len(known) if len(known) == len(observed) else None
+def _of_states(
+    model: HybridModel, coordinates: Coordinates, samples: Samples, smoothed: Smoothed, scale: Tensor
+) -> Smoothed:
+    """The smooth of the states, where the candidate says that something else was measured than these."""
+    observations = Observations(model, coordinates)
+    if observations.plain or model.algebraic_variables:
+        return smoothed
+    shape, p = smoothed.states.shape, Flat.of(model).vector(model)
+    flat = (samples.times.flatten(), smoothed.states.flatten(0, 1), samples.inputs.flatten(0, 1))
+    states = inverted(observations, p, *flat, scale).reshape(shape)
+    bent = smooth(samples.times, torch.where(samples.valid.unsqueeze(-1), states, torch.nan))
+    return Smoothed(bent.states, bent.derivatives, smoothed.noise)
+
+
+def _known_noise(states: tuple[State, ...], scale: Tensor) -> Tensor | None:
+    """(n,): variance of the noise of each state in variances of its data; None if it is not said of all observed."""
+    said = [state.noise for state in states if state.observed]
+    if not said or any(noise is None for noise in said):
+        return None
+    noise = torch.tensor([state.noise or torch.inf for state in states], dtype=scale.dtype, device=scale.device)
+    known = torch.isfinite(noise)
+    relative = (noise / scale).square()
+    return torch.where(known, relative, relative[known].mean())
 
 
 def spreads(values: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Rows = Callable[[Tensor, Tensor], Tensor]
-"""Derivatives (B, n) of the full model and of the physics alone, over their spread -> (Q,)"""
+Rows = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Derivatives (B, n) of the full model, of the physics alone, and as observed (NaN where they were not), each over its
+spread -> (Q,)"""
 
 
-def norm(full: Tensor, physics: Tensor) -> Tensor:
+def norm(full: Tensor, physics: Tensor, observed: Tensor) -> Tensor:
     """Rows of the mean square of the correction `full - physics`, which the least action principle keeps small.
 
     Reference:
@@ -27,7 +28,7 @@ def norm(full: Tensor, physics: Tensor) -> Tensor:
     return correction / math.sqrt(correction.numel())
 
 
-def correlation(full: Tensor, physics: Tensor) -> Tensor:
+def correlation(full: Tensor, physics: Tensor, observed: Tensor) -> Tensor:
     """One row: the cosine between physics and correction, 0 when they are orthogonal on the data.
 
     Reference:
@@ -39,4 +40,17 @@ def correlation(full: Tensor, physics: Tensor) -> Tensor:
     return ((physics * correction).sum() / size).reshape(1)
 
 
-ROWS: dict[str, Rows] = {"norm": norm, "correlation": correlation}
+def physics_alone(full: Tensor, physics: Tensor, observed: Tensor) -> Tensor:
+    """Rows of the mean square by which the physics misses the observed derivatives when it is left alone.
+
+    Pulls the physical parameters to where the physics explains as much as it can, so that the net only has the rest.
+
+    Reference:
+        Takeishi & Kalousis (2021), "Physics-integrated variational autoencoders", the penalty that keeps the physics in
+        use; here on the derivatives of the smooth, with the net at its null value.
+    """
+    missed = torch.where(torch.isfinite(observed), physics - torch.nan_to_num(observed), 0.0).reshape(-1)
+    return missed / math.sqrt(missed.numel())
+
+
+ROWS: dict[str, Rows] = {"norm": norm, "correlation": correlation, "physics_alone": physics_alone}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -111,6 +111,10 @@ class Intervals:
         u = inputs[:, :-1].reshape(len(h), inputs.shape[-1])
         return Intervals(z[:, :-1].reshape(len(h), -1), times[:, :-1].reshape(-1), h, u)
 
+    def to(self, dtype: torch.dtype) -> Intervals:
+        """The same in another precision."""
+        return Intervals(self.z.to(dtype), self.t.to(dtype), self.h.to(dtype), self.u.to(dtype))
+
     def first(self, many: int) -> Intervals:
         """The first few of them."""
         return Intervals(self.z[:many], self.t[:many], self.h[:many], self.u[:many])
@@ -118,11 +122,11 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Transitions:
-    """Derivatives of the state at the end of each interval.
+    """Derivatives of the complete state at the end of each interval.
 
     Attributes:
-        by_state: (B, n, n), with respect to the state at its beginning.
-        by_unknowns: (B, n, P), with respect to parameters and weights.
+        by_state: (B, n + q, n), with respect to the state at its beginning.
+        by_unknowns: (B, n + q, P), with respect to parameters and weights.
     """
 
     by_state: Tensor
@@ -222,55 +226,54 @@ class Sensitivities:
     """Derivatives of a rollout.
 
     Attributes:
-        unknowns: (N, T, n, P), with respect to parameters and weights; zero at the first sample.
+        unknowns: (N, T, n, P), with respect to parameters and weights.
         initial: (N, T, n, n), with respect to the initial state.
         gap: (N, T, n), how far the joined intervals are from the given states; zero for a rollout.
+        algebraic: the same of the algebraic variables, q in the place of n, zero at the first sample; None without.
     """
 
     unknowns: Tensor
     initial: Tensor
     gap: Tensor
+    algebraic: Sensitivities | None = None
 
 
-def sensitivities(
-    model: HybridModel,
-    coordinates: Coordinates,
-    z: Tensor,
-    times: Tensor,
-    inputs: Tensor,
-    substeps: int,
-    fast: bool = False,
-    defects: Tensor | None = None,
-) -> Sensitivities:
-    """Differentiate a rollout, or states that are to become one, with respect to everything that is fitted.
+@torch.no_grad()
+def joined(found: Transitions, first: Tensor | None, defects: Tensor | None, many: int) -> Sensitivities:
+    """Join the transitions of single intervals to the derivatives of whole rollouts.
 
     Args:
-        model: the candidate.
-        coordinates: the inner coordinates.
-        z: (N, T, n), inner coordinates.
-        times: (N, T).
-        inputs: (N, T, m).
-        substeps: Runge-Kutta steps per interval, as in the rollout.
-        fast: whether the nets act on each sample by itself, as `agree` says.
+        found: of N (T - 1) intervals.
+        first: (N, n, P), derivatives of the initial states by the unknowns; None if they do not depend on them.
         defects: (N, T - 1, n), where each interval ends minus the next state; None for a rollout.
+        many: N.
     """
-    many, samples, n = z.shape
-    over = Intervals.of(z, times, inputs)
-    found = by_layer(model, coordinates, over, substeps) if fast else None
-    if found is None:
-        found = by_sample(model, coordinates, over, substeps)
-    with torch.no_grad():
-        b = found.by_unknowns.reshape(many, samples - 1, n, -1)
-        a = found.by_state.reshape(many, samples - 1, n, n)
-        unknowns, initial = _join(a, b)
-        gap = torch.zeros_like(z) if defects is None else _closed(a, defects)
-        return Sensitivities(unknowns, initial, gap)
+    rows, n = found.by_state.shape[-2:]
+    intervals = len(found.by_state) // many
+    a, b = (array.reshape(many, intervals, rows, array.shape[-1]) for array in (found.by_state, found.by_unknowns))
+    first = b.new_zeros(many, n, b.shape[-1]) if first is None else first
+    unknowns, initial = _join(a[:, :, :n], b[:, :, :n], first)
+    gap = b.new_zeros(many, b.shape[1] + 1, n) if defects is None else _closed(a[:, :, :n], defects)
+    ends = Sensitivities(unknowns, initial, gap)
+    return ends if rows == n else replace(ends, algebraic=_carried(ends, a[:, :, n:], b[:, :, n:]))
 
 
-def _join(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def _carried(of: Sensitivities, a: Tensor, b: Tensor) -> Sensitivities:
+    """What ends an interval, from what begins it: a (N, K, q, n), b (N, K, q, P)."""
+    gap = (a @ of.gap[:, :-1].unsqueeze(-1)).squeeze(-1)
+    unknowns, initial = a @ of.unknowns[:, :-1] + b, a @ of.initial[:, :-1]
+    return Sensitivities(_from_zero(unknowns), _from_zero(initial), _from_zero(gap))
+
+
+def _from_zero(ends: Tensor) -> Tensor:
+    """(N, K + 1, ...) from (N, K, ...), zero at the first sample."""
+    return torch.cat([torch.zeros_like(ends[:, :1]), ends], 1)
+
+
+def _join(a: Tensor, b: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
     """The recursions S[k+1] = A[k] S[k] + B[k] and E[k+1] = A[k] E[k]."""
     many, intervals, n, _ = a.shape
-    unknowns = [b.new_zeros(many, n, b.shape[-1])]
+    unknowns = [first]
     initial = [torch.eye(n, dtype=a.dtype, device=a.device).expand(many, n, n)]
     for k in range(intervals):
         unknowns.append(torch.baddbmm(b[:, k], a[:, k], unknowns[-1]))
@@ -284,3 +287,20 @@ def _closed(a: Tensor, defects: Tensor) -> Tensor:
     for k in range(defects.shape[1]):
         gap.append(defects[:, k] + (a[:, k] @ gap[-1].unsqueeze(-1)).squeeze(-1))
     return torch.stack(gap, 1)
+
+
+def sensitivities(
+    model: HybridModel, coordinates: Coordinates, z: Tensor, times: Tensor, inputs: Tensor, substeps: int
+) -> Sensitivities:
+    """Differentiate a rollout of explicit steps with respect to everything that is fitted, sample by sample.
+
+    Args:
+        model: the candidate.
+        coordinates: the inner coordinates.
+        z: (N, T, n), inner coordinates.
+        times: (N, T).
+        inputs: (N, T, m).
+        substeps: Runge-Kutta steps per interval, as in the rollout.
+    """
+    found = by_sample(model, coordinates, Intervals.of(z, times, inputs), substeps)
+    return joined(found, None, None, len(z))

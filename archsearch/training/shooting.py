@@ -25,7 +25,8 @@ FEW_SAMPLES = 20
 
 def match_intervals(loss: Loss, journal: Journal) -> None:
     """Fit single intervals between smoothed states, in place: cheap, and blind to how errors add up."""
-    unknowns, steps = list(loss.model.parameters()), loss.settings.matching_steps
+    unknowns: list[Tensor] = list(loss.model.parameters())
+    steps = loss.settings.matching_steps
     journal.run("shooting: intervals", lambda watch: minimise(loss.matching, unknowns, steps, watch))
 
 

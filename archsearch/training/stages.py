@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archsearch.training.minimise import Minimum
 
@@ -52,6 +52,15 @@ class Journal:
             Stage(name, found.steps, found.loss, found.said or found.reason, time.perf_counter() - began)
         )
         return found
+
+    def note(self, name: str, reason: str, loss: float) -> None:
+        """Put something on record that is no stage of its own."""
+        self.stages.append(Stage(name, 0, loss, reason))
+
+    def say(self, what: str) -> None:
+        """Add a word to why the last stage was left."""
+        last = self.stages[-1]
+        self.stages[-1] = replace(last, reason=f"{last.reason}; {what}")
 
     def _goes_on(self, name: str, step: int) -> bool:
         self.stopped = self.stopped or not self._watch(name, step)

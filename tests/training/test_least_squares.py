@@ -18,6 +18,7 @@ from archsearch.training.integrate import Coordinates, rollout
 from archsearch.training.least_squares import LeastSquares, Point
 from archsearch.training.losses import Loss
 from archsearch.training.prepare import calibrate, prepare
+from archsearch.training.regularizer_rows import RegularizerRows
 from archsearch.training.regularizers import ROWS
 from archsearch.training.sensitivities import Flat, Intervals, agree, by_layer, by_sample, sensitivities
 from archsearch.training.task import Samples
@@ -272,23 +273,30 @@ def test_a_vector_of_unknowns_goes_back_where_it_came_from(lotka_volterra_net: H
 
 def test_norm_is_the_mean_square_of_the_correction() -> None:
     full, physics = torch.tensor([[3.0, 1.0], [1.0, 1.0]]), torch.ones(2, 2)
-    assert ROWS["norm"](full, physics).square().sum().item() == pytest.approx(1.0)
+    assert ROWS["norm"](full, physics, full).square().sum().item() == pytest.approx(1.0)
+
+
+def test_the_physics_alone_is_judged_by_what_it_misses_where_something_was_observed() -> None:
+    physics = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
+    observed = torch.tensor([[1.5, 2.0], [torch.nan, 4.0]], dtype=torch.float64)
+    rows = ROWS["physics_alone"](99 * physics, physics, observed)
+    assert rows.square().sum().item() == pytest.approx(0.5**2 / 4)
 
 
 def test_correlation_is_the_cosine_whatever_the_scale() -> None:
     physics = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
     orthogonal = torch.tensor([[0.0, 5.0], [5.0, 0.0]], dtype=torch.float64)
-    assert ROWS["correlation"](physics + orthogonal, physics).item() == pytest.approx(0.0)
-    assert ROWS["correlation"](physics + 7 * physics, physics).item() == pytest.approx(1.0, rel=1e-6)
+    assert ROWS["correlation"](physics + orthogonal, physics, physics).item() == pytest.approx(0.0)
+    assert ROWS["correlation"](physics + 7 * physics, physics, physics).item() == pytest.approx(1.0, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", sorted(ROWS))
 def test_rows_of_regularizers_have_the_right_derivative(loss: Loss, name: str) -> None:
     type(loss.model).regularizers = {name: 2.0}
-    squares = LeastSquares(loss, Batch.whole(loss))
-    p = squares.here().p
-    jacobian = squares._extra_by_p(p)
+    regularizers = RegularizerRows(loss, 20)
+    p = Flat.of(loss.model).vector(loss.model)
+    jacobian = regularizers.by_p(p)
     direction = torch.randn(len(p), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     step = 1e-6
-    wanted = (squares._extra(p + step * direction) - squares._extra(p - step * direction)) / (2 * step)
+    wanted = (regularizers.rows(p + step * direction) - regularizers.rows(p - step * direction)) / (2 * step)
     torch.testing.assert_close(jacobian @ direction, wanted, rtol=1e-5, atol=1e-7)

@@ -1,0 +1,130 @@
+"""The chain of methods that a fit goes through, each started from what the one before it found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from archsearch.training.batches import Batch
+from archsearch.training.collocation import collocate
+from archsearch.training.evidence import maximise_evidence
+from archsearch.training.gauss_newton import ROUGH, descend
+from archsearch.training.least_squares import LeastSquares, Point
+from archsearch.training.losses import Loss
+from archsearch.training.minimise import minimise
+from archsearch.training.prepare import fill_hidden, unseen
+from archsearch.training.rollouts import on_grid, training_error
+from archsearch.training.sensitivities import Intervals
+from archsearch.training.shooting import match_intervals, shoot
+from archsearch.training.stages import Journal
+
+NEAR = 5e-3
+"""Relative decrease below which states and unknowns together are near enough to a rollout to go on with one."""
+UNSTABLE = 1e-4
+"""A training grid is too coarse to begin with if halving its steps moves single intervals more than this, in variances
+of the data."""
+MOST_SUBSTEPS = 64
+MOST_UNKNOWNS = 6000
+"""With more parameters and weights than this, a step of Gauss-Newton costs more than it gains."""
+QUIET = 1e-3
+"""Factor of the last layer of a net that is turned down."""
+
+
+def by_shooting(loss: Loss, journal: Journal, generator: torch.Generator) -> None:
+    """Match intervals, then shoot; from the quiet start if what matches intervals cannot be rolled out."""
+    squares = LeastSquares(loss, Batch.whole(loss))
+    quiet = quiet_point(loss, squares)
+    match_intervals(loss, journal)
+    if not math.isfinite(training_error(loss)):
+        squares.go(quiet)
+    shoot(loss, journal, generator)
+
+
+def physics_first(loss: Loss, journal: Journal) -> None:
+    """Where a trajectory hides a state, roll out the physics alone, fitted, to have an idea of it to start from."""
+    if not bool(unseen(loss).any()):
+        return
+    physics = replace(loss, model=loss.model.nulled())
+    unknowns = [loss.model.raw, *loss.initial.unknowns()]
+    journal.run("physics alone", lambda watch: minimise(physics.rollout, unknowns, loss.settings.rollout_steps, watch))
+    path = on_grid(physics)
+    with torch.no_grad():
+        slopes = physics.field()(loss.samples.times, loss.completed(path), loss.samples.inputs)
+    fill_hidden(loss, path.z, slopes)
+
+
+def by_least_squares(loss: Loss, journal: Journal) -> None:
+    """Single intervals, then states and unknowns together, then whole trajectories from what rolls out best."""
+    _stable(loss)
+    if sum(tensor.numel() for tensor in loss.model.parameters()) > MOST_UNKNOWNS:
+        journal.run("collocation", lambda watch: collocate(loss, loss.settings.collocation_steps, watch))
+        return
+    whole = Batch.whole(loss)
+    squares = LeastSquares(loss, whole)
+    points = [quiet_point(loss, squares), squares.here()]
+    _segments(loss, journal, points, squares, 1)
+    journal.run("states and unknowns", lambda watch: maximise_evidence(loss, lifted=True, enough=NEAR, watch=watch))
+    points.append(squares.here())
+    if not math.isfinite(_cost(squares, points[-1])):
+        _otherwise(loss, journal, points, squares)
+    squares.go(min(reversed(points), key=lambda point: _cost(squares, point)))
+    journal.run("whole trajectories", lambda watch: maximise_evidence(loss, watch=watch))
+
+
+def _otherwise(loss: Loss, journal: Journal, points: list[Point], squares: LeastSquares) -> None:
+    """Where states and unknowns together led nowhere: slowly tightened equations, then segments."""
+    squares.go(points[0])
+    if not loss.model.algebraic_variables and loss.observations.plain:
+        journal.run("collocation", lambda watch: collocate(loss, loss.settings.collocation_steps, watch))
+        points.append(squares.here())
+    _segments(loss, journal, points, squares, 5)
+
+
+def _segments(loss: Loss, journal: Journal, points: list[Point], squares: LeastSquares, length: int) -> None:
+    """Least squares on segments of that many intervals, each from the smooth."""
+    if length >= loss.samples.times.shape[1] - 1:
+        return
+    batch, steps = Batch.segments(loss, length), loss.settings.segment_steps
+    journal.run(f"segments of {length}", lambda watch: descend(loss, batch, steps, ROUGH, watch))
+    points.append(squares.here())
+
+
+def _stable(loss: Loss) -> None:
+    """Halve the steps of the training grid until single intervals no longer depend on them much."""
+    over = Intervals.of(torch.nan_to_num(loss.smoothed.states), loss.samples.times, loss.samples.inputs)
+
+    def ends() -> Tensor:
+        return loss.scheme().ends(over, None)[0]
+
+    coarse = ends()
+    while loss.settings.substeps < MOST_SUBSTEPS:
+        before = loss.settings
+        loss.settings = before.model_copy(update={"substeps": 2 * before.substeps})
+        fine = ends()
+        wrong = ((fine - coarse) / loss.scale).square()
+        if bool(wrong[torch.isfinite(wrong)].mean() <= UNSTABLE) and bool(torch.isfinite(coarse).all()):
+            loss.settings = before
+            return
+        coarse = fine
+
+
+def quiet_point(loss: Loss, squares: LeastSquares) -> Point:
+    """The point with the last layers of all nets turned down, so that what is added or multiplied all but vanishes."""
+    here = squares.here()
+    with torch.no_grad():
+        for net in loss.model.nets().values():
+            for name, tensor in net.named_parameters():
+                if name.endswith(f"_{len(net.hidden)}"):
+                    tensor.mul_(QUIET)
+    quiet = squares.here()
+    squares.go(here)
+    return quiet
+
+
+def _cost(squares: LeastSquares, point: Point) -> float:
+    """The cost of a point, infinite where it is not finite."""
+    cost = squares.visit(point).cost
+    return cost if math.isfinite(cost) else math.inf

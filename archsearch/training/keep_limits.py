@@ -1,0 +1,53 @@
+"""Hold the limits of a candidate at the collocation points of its training trajectories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from archsearch.training.batches import Batch
+from archsearch.training.gauss_newton import descend
+from archsearch.training.least_squares import LeastSquares
+from archsearch.training.limit_rows import Margins, keeps_limits
+from archsearch.training.limits import opened, settled, updated, violation
+from archsearch.training.losses import Loss
+from archsearch.training.minimise import Minimum
+from archsearch.training.rollouts import on_grid, training_error
+from archsearch.training.schemes import Implicit
+from archsearch.training.sensitivities import Intervals
+from archsearch.training.stages import Journal
+
+LIMIT_ROUNDS = 15
+EXACT = 1e-9
+"""Relative decrease below which a round of fitting with limits has converged."""
+
+
+def keep_limits(loss: Loss, journal: Journal) -> None:
+    """Hold the limits of a candidate at every collocation point, by rounds of an augmented Lagrangian."""
+    if not keeps_limits(loss.model) or not math.isfinite(training_error(loss)):
+        return
+    margins = _margins(loss)
+    loss.limits = opened(margins, LeastSquares(loss, Batch.whole(loss)).visit_here().cost)
+    for number in range(1, LIMIT_ROUNDS + 1):
+        used = loss.limits
+        journal.run(f"limits, round {number}", lambda watch: _exact_descent(loss, watch))
+        margins = _margins(loss)
+        if settled(used, margins) or journal.stopped:
+            break
+        loss.limits = updated(used, margins)
+    journal.say(f"limits are kept but for {violation(margins):.1g}")
+
+
+def _exact_descent(loss: Loss, watch: Callable[[int], bool]) -> Minimum:
+    return descend(loss, Batch.whole(loss), loss.settings.least_squares_steps, EXACT, watch, single=False)
+
+
+def _margins(loss: Loss) -> Tensor:
+    """(B, points, K), at the collocation points of the training rollouts."""
+    scheme, path = loss.scheme(), on_grid(loss)
+    assert isinstance(scheme, Implicit)
+    assert path.stages is not None
+    over = Intervals.of(path.z, loss.samples.times, loss.samples.inputs)
+    return Margins(loss.model, loss.coordinates, scheme.step).at(over, path.stages.flatten(0, 1))
