@@ -33,7 +33,7 @@ class FitSettings(Settings):
     """How one candidate is trained."""
 
     method: Literal["gauss_newton", "shooting"] = "gauss_newton"
-    segment_steps: int = Field(default=5, ge=0)
+    segment_steps: int = Field(default=3, ge=0)
     collocation_steps: int = Field(default=75, ge=1)
     least_squares_steps: int = Field(default=30, ge=1)
     matching_steps: int = Field(default=300, ge=0)

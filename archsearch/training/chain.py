@@ -21,8 +21,10 @@ from archsearch.training.sensitivities import Intervals
 from archsearch.training.shooting import match_intervals, shoot
 from archsearch.training.stages import Journal
 
-NEAR = 5e-3
-"""Relative decrease below which states and unknowns together are near enough to a rollout to go on with one."""
+NEAR = 1e-2
+"""Relative decrease of an iteration below which states and unknowns together have converged."""
+ALIKE = 1.005
+"""Largest ratio of the costs of a rollout and of the states that it was fitted with, if these are to be the same."""
 UNSTABLE = 1e-4
 """A training grid is too coarse to begin with if halving its steps moves single intervals more than this, in variances
 of the data."""
@@ -66,9 +68,14 @@ def by_least_squares(loss: Loss, journal: Journal) -> None:
     squares = LeastSquares(loss, whole)
     points = [quiet_point(loss, squares), squares.here()]
     _segments(loss, journal, points, squares, 1)
-    journal.run("states and unknowns", lambda watch: maximise_evidence(loss, lifted=True, enough=NEAR, watch=watch))
+    lifted = journal.run(
+        "states and unknowns", lambda watch: maximise_evidence(loss, lifted=True, enough=NEAR, watch=watch)
+    )
+    reached = squares.visit_here().cost
+    if reached <= ALIKE * lifted.loss and lifted.reason == "converged":
+        return  # the gaps are closed: what solves the one problem solves the other
     points.append(squares.here())
-    if not math.isfinite(_cost(squares, points[-1])):
+    if not math.isfinite(reached):
         _otherwise(loss, journal, points, squares)
     squares.go(min(reversed(points), key=lambda point: _cost(squares, point)))
     journal.run("whole trajectories", lambda watch: maximise_evidence(loss, watch=watch))

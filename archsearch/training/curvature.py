@@ -12,6 +12,10 @@ import torch
 from torch import Tensor
 
 
+BLUR = 3e-7
+"""Share of the trace of a matrix below which single precision blurs what is added to its diagonal."""
+
+
 @dataclass(frozen=True)
 class Linear:
     """Residuals at a point and their Jacobian.
@@ -64,6 +68,21 @@ class Determined:
     others: float
 
 
+@dataclass(frozen=True)
+class Step:
+    """A step and what it promises.
+
+    Attributes:
+        common: (C,).
+        own: (M, n).
+        promised: the cost at its end, if everything were linear.
+    """
+
+    common: Tensor
+    own: Tensor
+    promised: float
+
+
 class Curvature:
     """Rows and priors at a point, ready for steps with any damping.
 
@@ -83,9 +102,11 @@ class Curvature:
         self._own_w = prior.own_away.to(dtype)
         self.in_rows = len(self._r) < self._j.shape[1]
         self._parts: tuple[Tensor, Tensor] | None = None
+        self._rough: Tensor | None = None
+        self._trace: float | None = None
 
-    def step(self, noise: float, damping: float) -> tuple[Tensor, Tensor] | None:
-        """The step (C,) and (M, n) that minimises the damped linearised cost; None if that cannot be solved."""
+    def step(self, noise: float, damping: float) -> Step | None:
+        """The step that minimises the damped linearised cost; None if that cannot be solved."""
         total = noise + damping
         share = noise / total  # the square of the distance to the prior's mean is completed with that of the step
         right = self._r - share * (self._j @ self._w + self._by_own(self._own_w))
@@ -93,7 +114,10 @@ class Curvature:
         if found is None or not bool(torch.isfinite(found[0]).all()):
             return None
         common, own = found[0] - share * self._w, found[1] - share * self._own_w
-        return (common * self._spread).double(), own.double()
+        left = self._r + self._j @ common + self._by_own(own)
+        priors = (self._w + common).square().sum() + (self._own_w + own).square().sum()
+        promised = float(left.square().sum() + noise * priors)
+        return Step((common * self._spread).double(), own.double(), promised)
 
     def determined(self, noise: float, stiffer: float = 1.0) -> Determined | None:
         """How many unknowns the data determine, with the precision of the weights changed by a factor.
@@ -138,6 +162,12 @@ class Curvature:
         return kernel
 
     # ---- in the space of the rows --------------------------------------------------------------------------------
+
+    def _blurred(self, total: float) -> bool:
+        """Whether single precision would blur what is to be added to the diagonal."""
+        if self._trace is None:
+            self._trace = float(self._j.square().sum() + self._own.square().sum())
+        return total < BLUR * self._trace
 
     def _kernels(self) -> tuple[Tensor, Tensor]:
         """J J' of the weights, and of everything else."""
@@ -190,22 +220,26 @@ class Curvature:
 
     def _in_unknowns(self, right: Tensor, total: float) -> tuple[Tensor, Tensor] | None:
         j, r = self._eliminated(total, self._j, right.unsqueeze(-1))
-        factor = _factor(self._gram_of(j), total)
+        factor = _factor(self._gram_of(j, exact=self._blurred(total)), total)
         if factor is None:
             return None
-        common = -torch.cholesky_solve((j.T @ r).double(), factor).squeeze(-1).to(r.dtype)
+        common = -torch.cholesky_solve((j.T @ r).to(factor.dtype), factor).squeeze(-1).to(r.dtype)
         n = self._own.shape[-1]
         own = self._own.mT @ self._own + total * torch.eye(n, dtype=r.dtype, device=r.device)
         pull = self._to_own(right + self._j @ common)
         return common, -torch.linalg.solve(own, pull.unsqueeze(-1)).squeeze(-1)
 
-    def _gram_of(self, j: Tensor) -> Tensor:
+    def _gram_of(self, j: Tensor, exact: bool = True) -> Tensor:
         """J' J, kept where it does not depend on the damping."""
         if j is not self._j:
-            return gram(j.T)
-        if self._parts is None:
-            self._parts = gram(j.T), j.new_zeros(0)
-        return self._parts[0]
+            return gram(j.T, exact)
+        if exact:
+            if self._parts is None:
+                self._parts = gram(j.T), j.new_zeros(0)
+            return self._parts[0]
+        if self._rough is None:
+            self._rough = gram(j.T, exact=False) if self._parts is None else self._parts[0]
+        return self._rough
 
     def _unknowns_determine(self, noise: float, stiffer: float) -> Determined | None:
         (j,) = self._eliminated(noise, self._j)
@@ -227,15 +261,15 @@ class Curvature:
         return torch.cholesky_solve(ones, factor)[:first]
 
 
-def gram(a: Tensor) -> Tensor:
-    """A A' of a matrix in double precision, whatever its own: small eigenvalues say what the data do not determine.
+def gram(a: Tensor, exact: bool = True) -> Tensor:
+    """A A' of a matrix; exactly: in double precision, because small eigenvalues say what the data do not determine.
 
     On a CPU by numpy, which does half the work because it knows that the result is symmetric.
     """
-    double = a.double()
-    if double.device.type != "cpu":
-        return double @ double.T
-    array = double.contiguous().numpy()
+    a = a.double() if exact else a
+    if a.device.type != "cpu":
+        return a @ a.T
+    array = a.contiguous().numpy()
     return torch.from_numpy(array @ array.T)
 
 

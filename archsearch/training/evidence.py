@@ -26,13 +26,15 @@ from archsearch.training.gauss_newton import (
 )
 from archsearch.training.least_squares import LeastSquares
 from archsearch.training.losses import Loss
-from archsearch.training.minimise import Minimum
+from archsearch.training.minimise import Minimum, Reason
 from archsearch.training.schemes import Path
 
 SETTLED = 0.05
 """Relative change of noise and precision below which they have settled."""
 FAST = 0.1
 """Relative decrease of an iteration from which on the misfit is not yet noise."""
+ADJUST, RECHECK = 2, 4
+"""Noise and precision are looked at again after so many iterations, before and after they have settled."""
 CLEAN = 1e-6
 """Variance of the noise, in variances of the data, below which the priors no longer matter."""
 NOISE = (1e-8, 1.0)
@@ -73,7 +75,8 @@ def maximise_evidence(
     squares = LeastSquares(loss, batch, lifted=lifted)
     data = squares if not loss.regularizers() else LeastSquares(loss, batch, regularized=False, lifted=lifted)
     now, state = Hyper(float(loss.noise), loss.settings.weight_decay), start(squares)
-    small, steps, reason = 0, 0, "steps"
+    small, steps, settled = 0, 0, False
+    reason: Reason = "steps"
     while steps < loss.settings.least_squares_steps and math.isfinite(state.cost):
         steps += 1
         squares.go(state.point)
@@ -86,8 +89,7 @@ def maximise_evidence(
         gained = 0.0 if better is None else (state.cost - better.cost) / state.cost
         before, state = state, state if better is None else better
         squares.go(state.point)
-        settled = True
-        if gained < FAST:
+        if gained < FAST and steps % (RECHECK if settled else ADJUST) == 0:
             told = around if data is squares else data.linearised(before.point, before.visit)
             new = _updated(loss, told.curvature, state, now)
             settled = new is None or new.settled(now) or new.noise < CLEAN
@@ -99,7 +101,7 @@ def maximise_evidence(
             reason = "converged" if small >= SMALL_STEPS else "stopped"
             break
     said = f"noise {now.noise**0.5:.2g}, precision of weights {now.precision:.2g}; {reason}"
-    return Minimum(state.cost, steps, "converged", said)
+    return Minimum(state.cost, steps, reason, said)
 
 
 def _set(loss: Loss, hyper: Hyper) -> None:

@@ -30,6 +30,8 @@ AFFORDABLE_SUBSTEPS = 16
 """A model that needs more explicit steps than this per interval, for no other reason than stability, is stiff."""
 GRID_SHARE = 0.01
 """A training grid is fine enough if its error is below this share of the misfit, else a net learns to mend it."""
+JUDGE, LOOSEST = 1e-3, 1e-6
+"""Tolerance of the judging rollout in standard deviations of the error that is allowed, and at most."""
 GRID_FLOOR = 1e-9
 """Nothing is measured more accurately than this, in variances of the data."""
 
@@ -98,13 +100,22 @@ def _needs_implicit_steps(loss: Loss) -> bool:
 
 def _refine(loss: Loss, exact: Path) -> bool:
     """Halve the steps of the training grid until its error is a small part of the misfit; whether any were halved."""
-    before = loss.settings.substeps
-    if not bool(torch.isfinite(exact.z).all()):
-        return False
-    allowed = max(GRID_SHARE * loss.error(loss.measured(exact), loss.samples.valid), GRID_FLOOR)
+    before, allowed = loss.settings.substeps, _allowed(loss.error(loss.measured(exact), loss.samples.valid))
     while loss.settings.substeps < MOST_SUBSTEPS and not _grid_error(loss, exact) <= allowed:
         loss.settings = loss.settings.model_copy(update={"substeps": 2 * loss.settings.substeps})
     return loss.settings.substeps > before
+
+
+def _allowed(misfit: float) -> float:
+    """The error of a training grid that is fine enough, in variances of the data."""
+    return max(GRID_SHARE * misfit, GRID_FLOOR)
+
+
+def _judge(loss: Loss) -> Path:
+    """A rollout that is much more accurate than what it must judge."""
+    misfit = training_error(loss)
+    allowed = _allowed(misfit) if math.isfinite(misfit) else GRID_FLOOR
+    return exactly(loss, min(JUDGE * allowed**0.5, LOOSEST))
 
 
 def _grid_error(loss: Loss, exact: Path) -> float:
@@ -114,15 +125,15 @@ def _grid_error(loss: Loss, exact: Path) -> float:
 
 def _checked(loss: Loss, journal: Journal, generator: torch.Generator) -> Fit:
     """Compare with an accurate rollout; where the training grid was too coarse, refine it and polish once more."""
-    exact = exactly(loss)
-    while not journal.stopped and math.isfinite(training_error(loss)) and _refine(loss, exact):
+    exact = _judge(loss)
+    while not journal.stopped and bool(torch.isfinite(exact.z).all()) and _refine(loss, exact):
         if loss.settings.method == "shooting":
             shoot(loss, journal, generator)
         else:
             name = f"whole trajectories, {loss.settings.substeps} substeps"
             journal.run(name, lambda watch: maximise_evidence(loss, watch=watch))
             keep_limits(loss, journal)
-        exact = exactly(loss)
+        exact = _judge(loss)
     error = loss.error(loss.measured(exact), loss.samples.valid)
     with torch.no_grad():
         initial = loss.coordinates.natural(loss.initial.value())

@@ -14,9 +14,9 @@ from archsearch.training.minimise import Minimum
 FIRST_DAMPING = 1e-2
 LEAST_DAMPING = 1e-9
 LOWER, RAISE = 4.0, 4.0
-"""Damping falls by a factor after a success at the first trial, and rises by one after a refusal."""
-CALM = 1.5
-"""It falls by no more than this where the last step was refused at first: it is about right."""
+"""Damping falls by a factor after a step that kept its promise at once, and rises by one after a refusal."""
+TRUSTED, DOUBTED = 0.6, 0.2
+"""Shares of the promised decrease above which a step kept its promise, and below which it hardly did."""
 REFUSALS = 8
 """Damping is raised this often before an iteration gives up."""
 SMALL_DECREASE = 1e-3
@@ -99,14 +99,24 @@ def descend(
 def improved(squares: LeastSquares, state: State, around: Linearised) -> State | None:
     """The next state; None if no damping helps. Leaves the model wherever it tried last."""
     damping = state.damping
-    for trial in range(REFUSALS):
-        point = squares.moved(state.point, around, damping)
-        if point is not None:
+    for refused in range(REFUSALS):
+        moved = squares.moved(state.point, around, damping)
+        if moved is not None:
+            point, promised = moved
             visit = squares.visit(point, state.visit)
             if visit.cost < state.cost:
-                return State(point, visit, max(damping / (CALM if trial else LOWER), LEAST_DAMPING))
+                kept = (state.cost - visit.cost) / max(state.cost - promised, 1e-300)
+                factor = max(_trust(kept), 0.5) if refused else _trust(kept)
+                return State(point, visit, max(damping * factor, LEAST_DAMPING))
         damping *= RAISE
     return None
+
+
+def _trust(kept: float) -> float:
+    """Factor on the damping after a step that kept this share of its promise."""
+    if kept > TRUSTED:
+        return 1.0 / LOWER
+    return 1.0 if kept > DOUBTED else RAISE / 2.0
 
 
 def reckoned_anew(squares: LeastSquares, state: State) -> State:

@@ -7,6 +7,7 @@ says is believed: it is a claim until the trusted process has checked it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,23 @@ from torch import Tensor
 from archsearch.hybrid import CandidateError, HybridModel, load_candidate
 from archsearch.training.diagnose import diagnose
 from archsearch.training.fit import Fit, fit
-from archsearch.training.predict import INITIAL, SCALE, predict
+from archsearch.training.implicit import is_stiff
+from archsearch.training.integrate import Coordinates
+from archsearch.training.predict import INITIAL, LIMIT, SCALE, SPREAD, STIFF, is_implicit, predict
 from archsearch.training.prepare import spreads
-from archsearch.training.task import Task
+from archsearch.training.reported import solved
+from archsearch.training.static import StaticFit, diagnose_static, fit_static
+from archsearch.training.task import Samples, Task
 
 SOURCE_FILE = "candidate.py"
 WEIGHTS_FILE = "weights.safetensors"
 PREDICTIONS_FILE = "predictions.safetensors"
 CLAIMS_FILE = "claims.json"
+LIMITS_FILE = "limits.json"
+"""The smallest margin of each limit along the predicted rollouts, by name; there only if the model has limits."""
 FAILURE_FILE = "failure.json"
+EXPLICIT_STEPS = 64
+"""Steps per sampling interval beyond which explicit methods are not worth their time."""
 NO_MEMORY = "it asked for more memory than it may have"
 
 
@@ -85,16 +94,22 @@ def _fit(folder: Path, task: Task, model: HybridModel) -> None:
     generator = torch.Generator().manual_seed(task.seed + 1)
     device = torch.device(_device(task.settings.device))
     model.to(device)
-    found = fit(model, task.states, task.samples.to(device), task.settings, generator)
+    train = fit_static if model.is_static else fit
+    found = train(model, task.states, task.samples.to(device), task.settings, generator)
     if found.status == "diverged":
         raise JobError("diverged", "no finite rollout of the training data was found")
-    claims = diagnose(found) | _declared(model, found)
+    claims = _diagnosed(found) | _declared(model, task.samples.to(device))
     claims["stages"] = [vars(stage) for stage in found.stages]
-    save_file(_arrays(model.to("cpu"), found, task), folder / WEIGHTS_FILE)
+    arrays = {name: array.detach().contiguous() for name, array in model.to("cpu").state_arrays().items()}
+    save_file(arrays | ({} if isinstance(found, StaticFit) else _starts(found, task)), folder / WEIGHTS_FILE)
     (folder / CLAIMS_FILE).write_text(json.dumps(claims))
 
 
-def _declared(model: HybridModel, found: Fit) -> dict[str, Any]:
+def _diagnosed(found: Fit | StaticFit) -> dict[str, Any]:
+    return diagnose_static(found) if isinstance(found, StaticFit) else diagnose(found)
+
+
+def _declared(model: HybridModel, samples: Samples) -> dict[str, Any]:
     """What the candidate says of itself: its parameters, nets and terms."""
     params = model.parameters_declared()
     return {
@@ -105,15 +120,19 @@ def _declared(model: HybridModel, found: Fit) -> dict[str, Any]:
             name: {"role": net.role, "inputs": net.inputs, "hidden": net.hidden, "weights": net.weights}
             for name, net in model.nets().items()
         },
-        "terms": list(model.term_values(*_one_node(found))),
+        "terms": _terms(model, samples),
         "dropped": list(model.dropped),
         "replaced": dict(model.replaced),
     }
 
 
-def _one_node(found: Fit) -> tuple[Tensor, Tensor, Tensor]:
-    t, z, u = found.loss.nodes()
-    return t[:1], found.loss.coordinates.natural(z[:1]), u[:1]
+@torch.no_grad()
+def _terms(model: HybridModel, samples: Samples) -> list[str]:
+    """The names of the terms, read off one evaluation: at the first sample, or at 1 where nothing was measured."""
+    x = samples.states[:1, 0]
+    x = torch.where(torch.isfinite(x), x, 1.0)
+    guesses = x.new_tensor([list(model.algebraic_variables.values())])
+    return list(model.term_values(samples.times[:1, 0], torch.cat([x, guesses], -1), samples.inputs[:1, 0]))
 
 
 def _device(wanted: str) -> str:
@@ -121,18 +140,36 @@ def _device(wanted: str) -> str:
     return "cpu" if wanted == "auto" else wanted
 
 
-def _arrays(model: HybridModel, found: Fit, task: Task) -> dict[str, Tensor]:
-    """Everything that a prediction needs besides the source."""
-    initial = found.initial.cpu()
-    arrays = {name: array.detach().contiguous() for name, array in model.state_arrays().items()}
-    arrays |= {f"{INITIAL}.{name}": initial[i].clone() for i, name in enumerate(task.samples.ids)}
+def _starts(found: Fit, task: Task) -> dict[str, Tensor]:
+    """What a prediction needs besides source and fitted values: where rollouts start, how large states are."""
+    initial, loss = found.initial.cpu(), found.loss
+    arrays = {f"{INITIAL}.{name}": initial[i].clone() for i, name in enumerate(task.samples.ids)}
     arrays[INITIAL] = initial.mean(0)
+    smoothed = loss.smoothed.states.cpu()
     hidden = ~torch.isfinite(task.samples.states).any(0).any(0)
-    arrays[SCALE] = torch.where(hidden, spreads(found.loss.smoothed.states.cpu()), found.loss.scale.cpu())
+    arrays[SCALE] = torch.where(hidden, spreads(smoothed), loss.scale.cpu())
+    if not loss.model.algebraic_variables:
+        given = loss.model, Coordinates.of(task.states), smoothed, task.samples.times, task.samples.inputs
+        arrays[STIFF] = torch.tensor([float(is_stiff(*given, EXPLICIT_STEPS))], dtype=torch.float64)
+    if type(loss.model).observe is not HybridModel.observe:
+        arrays[SPREAD] = _spread(loss.model, arrays, task)
     return arrays
+
+
+def _spread(model: HybridModel, arrays: dict[str, Tensor], task: Task) -> Tensor:
+    """(n,), inner coordinates: the spread of the states along the fitted rollouts, whatever is measured of them."""
+    samples, coordinates = task.samples, Coordinates.of(task.states)
+    z0 = coordinates.inner(torch.stack([arrays[f"{INITIAL}.{name}"] for name in samples.ids]))
+    z = solved(model, coordinates, z0, samples.times, samples.inputs, 1, is_implicit(model, arrays))
+    return spreads(z[..., : len(task.states)])
 
 
 def _predict(folder: Path, task: Task, model: HybridModel) -> None:
     stored = load_file(folder / WEIGHTS_FILE)
     model.load_arrays({name: array for name, array in stored.items() if not name.startswith(INITIAL)})
-    save_file(predict(model, stored, task), folder / PREDICTIONS_FILE)
+    found = predict(model, stored, task)
+    margins = {name.removeprefix(LIMIT): float(found.pop(name)) for name in list(found) if name.startswith(LIMIT)}
+    if margins:
+        finite = {name: margin if math.isfinite(margin) else None for name, margin in margins.items()}
+        (folder / LIMITS_FILE).write_text(json.dumps(finite))
+    save_file(found, folder / PREDICTIONS_FILE)

@@ -188,16 +188,16 @@ class LeastSquares:
         answers = self._answers(point, visit)
         return Linearised(Curvature(self._linear(point, visit.path, answers), self._prior(point)), answers, visit.path)
 
-    def moved(self, point: Point, around: Linearised, damping: float) -> Point | None:
-        """Where a damped step leads; None if the equations cannot be solved."""
+    def moved(self, point: Point, around: Linearised, damping: float) -> tuple[Point, float] | None:
+        """Where a damped step leads and the cost that it promises; None if the equations cannot be solved."""
         found = around.curvature.step(self.noise, damping)
         if found is None:
             return None
-        common, own = found
+        common, own = found.common, found.own
         size = len(point.p)
         offsets = point.offsets + own if self._free else point.offsets
         nodes = None if point.nodes is None else self._moved_nodes(around, common, own)
-        return Point(point.p + common[:size], offsets, point.shared + common[size:], nodes)
+        return Point(point.p + common[:size], offsets, point.shared + common[size:], nodes), found.promised
 
     def _moved_nodes(self, around: Linearised, common: Tensor, own: Tensor) -> Tensor:
         """(N, T, n): the nodes after a step, to first order, all gaps closed."""

@@ -8,24 +8,30 @@ import torch
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
-from archsearch.settings import FitSettings
-from archsearch.training.integrate import Coordinates, accurate, rollout
-from archsearch.training.minimise import minimise
+from archsearch.training.implicit import implicit_rollout
+from archsearch.training.integrate import Coordinates, rollout
+from archsearch.training.reported import solved
 from archsearch.training.smoothing import smooth
-from archsearch.training.task import Samples, Task
+from archsearch.training.task import Task
+from archsearch.training.warmup import Roll, Window, warmed_up
 
 INITIAL = "initial"
 """Key of the initial state that a fit leaves for all trajectories; `initial.<id>` is that of one of them."""
 SCALE = "training.scale"
-"""Key of the scales (n,) of the fit, in inner coordinates."""
+"""Key of the scales (n,) of the measurements that were fitted, in inner coordinates."""
+SPREAD = "training.spread"
+"""Key of the scales (n,) of the states themselves, where these are not what is measured."""
+STIFF = "training.stiff"
+"""Key of whether (1,) explicit methods need too many steps on the training data."""
+LIMIT = "limit."
+"""What precedes the name of a limit in the key of its smallest margin."""
 
-WARMUP_STEPS = 40
 FINE_SUBSTEPS = 8
 """Steps per interval of rollouts that are not reported: with a term closed, and over a warm-up window."""
 
 
 def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dict[str, Tensor]:
-    """Roll out every trajectory of a task.
+    """Roll out every trajectory of a task, or map every sample of it if the model is static.
 
     Args:
         model: the candidate with its fitted values.
@@ -33,24 +39,21 @@ def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dic
         task: which trajectories; their `states` hold only what a predictor may see.
 
     Returns:
-        `times` (N, T), `states` (N, T, n), `dense_times` (N, D), `dense_states` (N, D, n), and for every term of
-        `task.gates` `without.<term>` (N, T, n): the rollout with that term closed. Natural units; NaN where the model
-        could not be integrated.
+        `times` (N, T), `states` (N, T, n), `dense_times` (N, D), `dense_states` (N, D, n), for every term of
+        `task.gates` `without.<term>` (N, T, n), the rollout with that term closed, and for every limit of the model
+        `limit.<name>` (), its smallest margin anywhere: negative where a rollout breaks it. States are what is
+        measured in their place, in natural units; NaN where the model could not be integrated.
     """
-    samples, coordinates = task.samples, Coordinates.of(task.states)
     model.requires_grad_(False)
-    z0 = initial_states(model, stored, task)
-    with torch.no_grad(), model.prepared():
-        z = accurate(coordinates.field(model), z0, samples.times, samples.inputs, task.dense)
-    dense = coordinates.natural(z)
+    rolled = _Static(model, task) if model.is_static else _Rolled(model, stored, task)
     found = {
-        "times": samples.times,
-        "states": dense[:, :: task.dense],
-        "dense_times": dense_times(samples.times, task.dense),
-        "dense_states": dense,
+        "times": task.samples.times,
+        "states": rolled.dense[:, :: task.dense].clone(),
+        "dense_times": dense_times(task.samples.times, task.dense),
+        "dense_states": rolled.dense,
     }
-    for name in task.gates:
-        found[f"without.{name}"] = _without(model, name, z0, samples, coordinates, task.settings)
+    found |= {f"without.{name}": rolled.without(name) for name in task.gates}
+    found |= {f"{LIMIT}{name}": margin for name, margin in rolled.margins().items()}
     return {name: array.contiguous() for name, array in found.items()}
 
 
@@ -61,68 +64,140 @@ def dense_times(times: Tensor, dense: int) -> Tensor:
     return torch.cat([inside.flatten(1), times[:, -1:]], 1)
 
 
-def _without(
-    model: HybridModel, term: str, z0: Tensor, samples: Samples, coordinates: Coordinates, settings: FitSettings
-) -> Tensor:
-    """The rollout with one term closed, with fixed steps: what matters is how bad it is, not to how many digits."""
-    closed = model.with_gates({term: 0.0})
-    substeps = max(settings.substeps, FINE_SUBSTEPS)
-    with torch.no_grad(), closed.prepared():
-        z = rollout(coordinates.field(closed), z0, samples.times, samples.inputs, substeps)
-    return coordinates.natural(z)
+def dense_inputs(inputs: Tensor, dense: int) -> Tensor:
+    """(N, T, m) inputs at the samples to (N, (T - 1) * dense + 1, m), held from each sample to the next."""
+    return inputs.repeat_interleave(dense, 1)[:, : (inputs.shape[1] - 1) * dense + 1]
+
+
+class _Static:
+    """A static model at every sample; between samples its inputs are held."""
+
+    def __init__(self, model: HybridModel, task: Task) -> None:
+        self._model, self._inputs = model, task.samples.inputs
+        with torch.no_grad():
+            self.dense = model.outputs(dense_inputs(self._inputs, task.dense))
+
+    @torch.no_grad()
+    def without(self, term: str) -> Tensor:
+        """(N, T, n): the outputs with one term closed."""
+        return self._model.with_gates({term: 0.0}).outputs(self._inputs)
+
+    def margins(self) -> dict[str, Tensor]:
+        """A static model has no limits."""
+        return {}
+
+
+class _Rolled:
+    """Rollouts of a model in time."""
+
+    def __init__(self, model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> None:
+        self._model, self._task, self._coordinates = model, task, Coordinates.of(task.states)
+        self._stiff = is_implicit(model, stored)
+        self._z0 = initial_states(model, stored, task)
+        samples = task.samples
+        z = solved(model, self._coordinates, self._z0, samples.times, samples.inputs, task.dense, self._stiff)
+        times, inputs = dense_times(samples.times, task.dense), dense_inputs(samples.inputs, task.dense)
+        self._complete = times, self._coordinates.complete(z), inputs
+        with torch.no_grad():
+            self.dense = model.measured(*self._complete)
+
+    @torch.no_grad()
+    def without(self, term: str) -> Tensor:
+        """(N, T, n): the rollout with one term closed, by fixed steps: it tells how bad it is, not to many digits."""
+        closed, samples = self._model.with_gates({term: 0.0}), self._task.samples
+        substeps = max(self._task.settings.substeps, FINE_SUBSTEPS)
+        given = self._z0, samples.times, samples.inputs, substeps
+        if self._stiff:
+            z = torch.cat(implicit_rollout(closed, self._coordinates, *given), -1)
+        else:
+            with closed.prepared():
+                z = rollout(self._coordinates.field(closed), *given)
+        return closed.measured(samples.times, self._coordinates.complete(z), samples.inputs)
+
+    @torch.no_grad()
+    def margins(self) -> dict[str, Tensor]:
+        """The smallest margin of each limit over all trajectories, by name; NaN where one was lost."""
+        margins = self._model.margins(*self._complete).flatten(0, -2)
+        names = self._model.limit_names(*self._complete)
+        return dict(zip(names, margins.amin(0).unbind(), strict=True)) if names else {}
+
+
+def is_implicit(model: HybridModel, stored: Mapping[str, Tensor]) -> bool:
+    """Whether a fitted model is integrated implicitly from the outset."""
+    return bool(model.algebraic_variables) or bool(stored.get(STIFF, torch.zeros(1)).any())
 
 
 def initial_states(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> Tensor:
     """(N, n), inner coordinates: what `Task.start` says.
 
     A rollout that is the fitted one, or goes on from it, starts at its fitted state; one that the fit never saw starts
-    at its first observation or at what explains its warm-up window.
+    where the candidate or the space says, at its first observation, or at what explains its warm-up window.
     """
-    coordinates = Coordinates.of(task.states)
-    fresh = _fresh(model, stored, task, coordinates)
-    if task.start not in ("fitted", "continue"):
-        return fresh
     fitted = [stored.get(f"{INITIAL}.{name}") for name in task.samples.ids]
-    return torch.stack([fresh[i] if z is None else coordinates.inner(z) for i, z in enumerate(fitted)])
+    if task.start not in ("fitted", "continue"):
+        return _Fresh(model, stored, task).states()
+    inner = Coordinates.of(task.states).inner
+    found = [inner(z) for z in fitted if z is not None]
+    if len(found) == len(fitted):
+        return torch.stack(found)
+    fresh = _Fresh(model, stored, task).states()
+    return torch.stack([fresh[i] if z is None else inner(z) for i, z in enumerate(fitted)])
 
 
-def _fresh(model: HybridModel, stored: Mapping[str, Tensor], task: Task, coordinates: Coordinates) -> Tensor:
+class _Fresh:
     """Initial states of trajectories that the fit never saw."""
-    samples = task.samples
-    observations = coordinates.inner(samples.states)
-    smoothed = smooth(samples.times, observations)
-    first = torch.where(torch.isfinite(observations[:, 0]), observations[:, 0], smoothed.states[:, 0])
-    first = torch.where(torch.isfinite(first), first, coordinates.inner(stored[INITIAL]))
-    for j, state in enumerate(task.states):
-        if isinstance(state.initial, float) and task.start != "within":
-            first[:, j] = coordinates.inner(torch.full_like(first, state.initial))[:, j]
-    if task.start not in ("warmup", "within"):
-        return first
-    rows = [_warmed_up(model, first[i], i, stored[SCALE], task, coordinates) for i in range(len(first))]
-    return torch.stack(rows)
+
+    def __init__(self, model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> None:
+        self._model, self._stored, self._task = model, stored, task
+        self._coordinates = Coordinates.of(task.states)
+        self._mean = self._coordinates.inner(stored[INITIAL])
+        self._observations = self._coordinates.inner(task.samples.states)
+        self._indirect = _indirect(model, task)
+
+    def states(self) -> Tensor:
+        """(N, n), inner coordinates."""
+        known = self._known()
+        first = torch.where(torch.isfinite(known), known, self._seen())
+        free = ~torch.isfinite(known)
+        if self._task.start not in ("warmup", "within"):
+            free = free & self._indirect
+        if not bool(free.any()):
+            return first
+        return torch.stack([self._warmed_up(first[i], free[i], i) for i in range(len(first))])
+
+    def _known(self) -> Tensor:
+        """(N, n): what the candidate says, else the space; NaN where neither does, or a rollout begins in the midst."""
+        samples = self._task.samples
+        if self._task.start == "within":
+            return torch.full_like(samples.states[:, 0], torch.nan)
+        with torch.no_grad():
+            said = self._model.initial_states(samples.inputs[:, 0])
+        values = [state.initial if isinstance(state.initial, float) else torch.nan for state in self._task.states]
+        natural = torch.where(torch.isfinite(said), said, said.new_tensor(values))
+        return self._coordinates.inner(natural)
+
+    def _seen(self) -> Tensor:
+        """(N, n): the first observation, else the smooth; where a state is not what is measured, the fit's mean."""
+        observations = self._observations
+        first = observations[:, 0]
+        first = torch.where(torch.isfinite(first), first, smooth(self._task.samples.times, observations).states[:, 0])
+        return torch.where(torch.isfinite(first) & ~self._indirect, first, self._mean)
+
+    def _warmed_up(self, first: Tensor, free: Tensor, row: int) -> Tensor:
+        """(n,): the initial state of one trajectory that explains what is seen of it."""
+        samples, scale = self._task.samples, self._stored[SCALE]
+        window = Window(*(array[row : row + 1] for array in (samples.times, samples.inputs, self._observations)))
+        substeps = max(self._task.settings.substeps, FINE_SUBSTEPS)
+        roll = Roll(self._model, self._coordinates, substeps, is_implicit(self._model, self._stored))
+        return warmed_up(roll, first, window, free, scale, self._stored.get(SPREAD, scale))
 
 
-def _warmed_up(
-    model: HybridModel, first: Tensor, row: int, scale: Tensor, task: Task, coordinates: Coordinates
-) -> Tensor:
-    """(n,), the initial state fitted to the warm-up window of one trajectory, the model held fixed."""
-    samples = task.samples
-    observations = coordinates.inner(samples.states[row : row + 1])
-    seen = torch.isfinite(observations)
-    width = int(seen.any(-1).any(0).nonzero().max()) + 1
-    seen, target = seen[:, :width], torch.nan_to_num(observations[:, :width])
-    times, inputs = samples.times[row : row + 1, :width], samples.inputs[row : row + 1, :width]
-    known = [isinstance(state.initial, float) and task.start != "within" for state in task.states]
-    free = ~torch.tensor(known)
-    offset = torch.zeros_like(first, requires_grad=True)
-    substeps = max(task.settings.substeps, FINE_SUBSTEPS)
-
-    def loss() -> Tensor:
-        z0 = (first + torch.where(free, offset, 0.0) * scale).unsqueeze(0)
-        z = rollout(coordinates.field(model), z0, times, inputs, substeps)
-        wrong = torch.where(seen, (z - target) / scale, 0.0)
-        return wrong.square().sum() + 1e-3 * offset.square().sum()
-
-    with model.prepared():
-        minimise(loss, [offset], WARMUP_STEPS)
-    return (first + torch.where(free, offset, 0.0) * scale).detach()
+def _indirect(model: HybridModel, task: Task) -> Tensor:
+    """(n,): states that are not measured as they are, or not at all if what is measured says something of them."""
+    if type(model).observe is HybridModel.observe:
+        return torch.zeros(len(task.states), dtype=torch.bool)
+    w = torch.ones(1, len(task.states) + len(model.algebraic_variables), dtype=torch.float64)
+    t, u = task.samples.times[:1, 0], task.samples.inputs[:1, 0]
+    with torch.no_grad():
+        named = model.observe(t, model.named_states(w), model.named_inputs(w, u)) or {}
+    return torch.tensor([state.name in named or not state.observed for state in task.states])

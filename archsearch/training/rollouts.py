@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from archsearch.training.implicit_adaptive import accurate_implicit
-from archsearch.training.integrate import accurate
+from archsearch.training.integrate import RELATIVE, accurate
 from archsearch.training.losses import Loss
 from archsearch.training.schemes import Path
 
@@ -22,11 +22,11 @@ def on_grid(loss: Loss) -> Path:
 
 
 @torch.no_grad()
-def exactly(loss: Loss) -> Path:
+def exactly(loss: Loss, relative: float = RELATIVE) -> Path:
     """The same by an adaptive method to tight tolerances, independent of the training grid."""
     samples, start = loss.samples, loss.initial.value()
     if loss.implicit:
         z, algebraic = accurate_implicit(loss.model, loss.coordinates, start, samples.times, samples.inputs, 1)
         return Path(z, None, algebraic)
     with loss.model.prepared():
-        return Path(accurate(loss.field(), start, samples.times, samples.inputs, 1))
+        return Path(accurate(loss.field(), start, samples.times, samples.inputs, 1, relative))

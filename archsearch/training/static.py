@@ -127,7 +127,7 @@ def _improved(rows: StaticRows, at: _Standing, curvature: Curvature, hyper: Hype
     for _ in range(REFUSALS):
         step = curvature.step(hyper.noise, damping)
         if step is not None:
-            trial = at.p + step[0]
+            trial = at.p + step.common
             cost = rows.cost(trial, hyper)
             if cost < at.cost:
                 return _Standing(trial, cost, max(damping / LOWER, LEAST_DAMPING))
