@@ -79,11 +79,16 @@ class _Unfolding:
         assert isinstance(replaced, ast.expr)
         return replaced
 
-    def call(self, name: str, arguments: list[ast.expr]) -> ast.expr | None:
+    def call(self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> ast.expr | None:
         """What a helper returns for these arguments."""
-        method = self.methods.get(name)
-        names = [item.arg for item in method.args.args[1:]] if method else []
-        return self.run(name, dict(zip(names, arguments, strict=False)))
+        if name not in self.methods:
+            return None
+        spec = self.methods[name].args
+        names = [item.arg for item in spec.args[1:]]
+        values = dict(zip(reversed(names), reversed(spec.defaults), strict=False))
+        values |= {item.arg: value for item, value in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if value}
+        values |= dict(zip(names, arguments, strict=False))
+        return self.run(name, values | {item.arg: item.value for item in keywords if item.arg})
 
     def symbol(self, name: str, arguments: list[ast.expr], output: str = "") -> ast.Name:
         """A name that stands for this call of a net."""
@@ -126,7 +131,7 @@ class _Substitution(ast.NodeTransformer):
             return self.unfolding.symbol(func.attr, node.args)
         if func.attr == "term" and len(node.args) == 2 and isinstance(node.args[0], ast.Constant):
             return ast.Call(ast.Name(f"{TERM}{node.args[0].value!s}", ast.Load()), [node.args[1]], [])
-        return self.unfolding.call(func.attr, node.args) or node
+        return self.unfolding.call(func.attr, node.args, node.keywords) or node
 
 
 def _declared_nets(body: list[ast.stmt]) -> list[tuple[str, tuple[str, tuple[str, ...]]]]:

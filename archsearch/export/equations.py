@@ -1,24 +1,52 @@
-"""The equations of a candidate, one line of LaTeX per state."""
+"""Everything that a candidate says, in LaTeX: a line per state, then what else its methods return."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from archsearch.candidate.equations import equations_of
+from archsearch.candidate.equations import Piece, equations_of, returned_by
+from archsearch.candidate.unfold import unfold
 from archsearch.problem.latex import latex_name
 from archsearch.problem.space import SearchSpace
 
+LINES: Mapping[str, str] = {
+    "algebraic": "0 = {value}",
+    "observe": "y_{{{name}}} = {value}",
+    "coefficients": "{name}(c) = {value}",
+    "initial": "{name}(0) = {value}",
+    "limits": r"{value} \geq 0",
+}
+"""How what a method returns is written: `y` is what is measured, `c` the context of a trajectory."""
+
 
 def equations_latex(source: str, space: SearchSpace) -> dict[str, str]:
-    """State -> `d state / dt = ...`, without what was dropped from the physics as given."""
+    """Name -> a line of LaTeX.
+
+    The name of a state stands for its derivative, or its output if the model is static, without what was dropped from
+    the physics as given. Other names begin with the method of the model language: `limits substrate`.
+    """
+    left = "{name}" if is_static(source) else r"\frac{{d\,{name}}}{{dt}}"
     lines = {}
     for state, pieces in equations_of(source, space).items():
-        kept = [(piece.sign, piece.latex) for piece in pieces if piece.change != "removed"]
-        lines[state] = rf"\frac{{d\,{latex_name(state)}}}{{dt}} = {_sum(kept)}"
-    return lines
+        kept = [piece for piece in pieces if piece.change != "removed"]
+        lines[state] = f"{left.format(name=latex_name(state))} = {_sum(kept)}"
+    return lines | _others(source)
 
 
-def _sum(pieces: Sequence[tuple[str, str]]) -> str:
+def is_static(source: str) -> bool:
+    """Whether a candidate maps inputs to outputs, without time."""
+    return bool(unfold(source, "output").equations)
+
+
+def _others(source: str) -> dict[str, str]:
+    return {
+        f"{method} {name}": line.format(name=latex_name(name), value=_sum(pieces))
+        for method, line in LINES.items()
+        for name, pieces in returned_by(source, method).items()
+    }
+
+
+def _sum(pieces: Sequence[Piece]) -> str:
     """`a - b + c`, 0 for nothing."""
-    text = " ".join(f"{sign} {latex}" for sign, latex in pieces)
+    text = " ".join(f"{piece.sign} {piece.latex}" for piece in pieces)
     return text.removeprefix("+ ") or "0"

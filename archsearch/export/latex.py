@@ -60,7 +60,7 @@ def latex_file(problem: Problem, evaluation: Evaluation, source: str) -> str:
         number=evaluation.number,
         candidate=evaluation.candidate,
         nrmse=f"{evaluation.validation.nrmse:.4g}",
-        equations=[equation.replace(" = ", " &= ", 1) for equation in equations_latex(source, problem.space).values()],
+        equations=[_aligned(equation) for equation in equations_latex(source, problem.space).values()],
         parameters=[_parameter(name, fitted, problem) for name, fitted in _named(evaluation.parameters).items()],
         compared=any(fitted.reference is not None for fitted in evaluation.parameters.values()),
         nets=[
@@ -69,6 +69,12 @@ def latex_file(problem: Problem, evaluation: Evaluation, source: str) -> str:
             for name, net in evaluation.nets.items()
         ],
     )
+
+
+def _aligned(equation: str) -> str:
+    r"""An equation, or a limit, with the place marked at which it stands below the others."""
+    sign = " = " if " = " in equation else r" \geq "
+    return equation.replace(sign, f" &{sign.lstrip()}", 1)
 
 
 def _named(parameters: Mapping[str, FittedParameter]) -> dict[str, FittedParameter]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ from archsearch.problem.space import SearchSpace
 if TYPE_CHECKING:
     from archsearch.study.store import Study
 
-TEMPLATE = "export/python.py.j2"
+PARTS = ("python", "simulate", "explicit", "implicit", "static", "main")
+"""The templates of which files are put together; no file has all of them."""
 MOST_SAMPLES = 2000
 """The file carries the times and inputs of training trajectories up to this many samples, and of one at least."""
 
@@ -61,24 +63,42 @@ def python_file(
     """
     space = problem.space
     arrays = _arrays(weights)
-    plain = translate(source, {*_names_defined(template(TEMPLATE)), *space.state_names, *space.input_names})
+    defined = set[str]().union(*(_names_defined(template(_path(part))) for part in PARTS))
+    plain = translate(source, {*defined, *space.state_names, *space.input_names})
     equations = equations_latex(source, space)
-    return compiled(TEMPLATE).render(
-        heading=_heading(problem, evaluation, equations, run),
-        equations=literal(equations),
-        parameters=literal(_parameters(evaluation, plain, arrays)),
-        constants=_constants(space, plain),
-        scores=literal(_scores(evaluation, test)),
-        states=literal(space.state_names),
-        inputs=literal(space.input_names),
-        time_unit=literal(space.problem.time_unit),
-        initial=literal(_initial(space, arrays, problem.train)),
-        training=literal(_training(space, problem.train, arrays)),
-        plain=plain,
-        nets=[net_source(plain.net_functions[name], name, net, arrays) for name, net in plain.nets.items()],
-        units=literal(_units(space)),
-        logarithmic=[state.scale == "log" for state in space.states],
-    )
+    used = {name: own for name, own in plain.parameters.items() if _is_used(name, own, plain)}
+    values = {
+        "heading": _heading(problem, evaluation, equations, run),
+        "equations": literal(equations),
+        "parameters": literal(_parameters(evaluation, plain, arrays)),
+        "constants": _constants(space, plain, used),
+        "values": used,
+        "value_names": literal(tuple(used)),
+        "scores": literal(_scores(evaluation, test)),
+        "states": literal(space.state_names),
+        "inputs": literal(space.input_names),
+        "time_unit": literal(space.problem.time_unit),
+        "initial": "" if plain.is_static else literal(_initial(space, arrays, problem.train)),
+        "training": literal((_static_training if plain.is_static else _training)(space, problem.train, arrays)),
+        "plain": plain,
+        "algebraic": literal(plain.algebraic),
+        "nets": [net_source(plain.net_functions[name], name, net, arrays) for name, net in plain.nets.items()],
+        "units": literal(_units(space)),
+        "logarithmic": [state.scale == "log" for state in space.states],
+    }
+    return "".join(compiled(_path(part)).render(values) for part in _parts(plain, arrays))
+
+
+def _parts(plain: Translation, arrays: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """The templates that a model needs: an implicit method for algebraic equations and for what its fit found stiff."""
+    if plain.is_static:
+        return "python", "static", "main"
+    stiff = "training.stiff" in arrays and bool(arrays["training.stiff"].any())
+    return "python", "simulate", "implicit" if plain.algebraic or stiff else "explicit", "main"
+
+
+def _path(part: str) -> str:
+    return f"export/{part}.py.j2"
 
 
 def _arrays(weights: bytes) -> dict[str, Tensor]:
@@ -136,18 +156,21 @@ def _units(space: SearchSpace) -> dict[str, str]:
     return {state.name: state.unit for state in space.states} | {item.name: item.unit for item in space.inputs}
 
 
-def _constants(space: SearchSpace, plain: Translation) -> list[dict[str, str]]:
+def _constants(space: SearchSpace, plain: Translation, used: Mapping[str, str]) -> list[dict[str, str]]:
     """A line for every parameter that the equations use: its plain name, where its value comes from, a comment."""
     described = {parameter.name: parameter.description for parameter in space.parameters}
     lines = []
-    code = "\n".join((*plain.preamble, *plain.functions))
-    for name, plain_name in plain.parameters.items():
-        if not re.search(rf"\b{plain_name}\b", code):
-            continue  # a net stands in its place
+    for name, plain_name in used.items():
         value, unit = plain.constants.get(name, (f'PARAMETERS["{name}"]["value"]', ""))
         remark = [text for text in (unit, described.get(name, ""), "a constant" if unit else "") if text]
         lines.append({"name": plain_name, "value": value, "remark": " ".join(", ".join(remark).split())})
     return lines
+
+
+def _is_used(name: str, plain_name: str, plain: Translation) -> bool:
+    """Whether the code reads a parameter: it does not if a net stands in its place."""
+    code = "\n".join((*plain.preamble, *plain.functions))
+    return re.search(rf"\b(?:{plain_name}|\.{name})\b", code) is not None
 
 
 def _scores(evaluation: Evaluation, test: Score | None) -> dict[str, Any]:
@@ -182,3 +205,9 @@ def _training(space: SearchSpace, train: Part, arrays: dict[str, Tensor]) -> dic
             "inputs": {key: data.inputs[row, :length, i].tolist() for i, key in enumerate(space.input_names)},
         }
     return found
+
+
+def _static_training(space: SearchSpace, train: Part, arrays: dict[str, Tensor]) -> dict[str, Any]:
+    """The inputs of training samples, as many as fit in the file."""
+    samples = train.trajectories.inputs[train.trajectories.valid][:MOST_SAMPLES]
+    return {name: samples[:, i].tolist() for i, name in enumerate(space.input_names)}

@@ -11,11 +11,40 @@ from dataclasses import dataclass
 from archsearch.candidate.net_declarations import declared_nets
 from archsearch.errors import RequestError
 from archsearch.export.literals import double_quoted
+from archsearch.export.syntax import (
+    assignments,
+    bound,
+    calls,
+    constant,
+    defines,
+    drop_unused,
+    fixed,
+    is_docstring,
+)
 from archsearch.hybrid import CandidateError, Net
 
-HOOKS = frozenset({"observe", "initial", "coefficients", "algebraic", "limits"})
-"""Optional methods of the model language that do not take part in a rollout; only `observe` is carried over."""
-DERIVATIVE = "The derivative of every state by name; `x` is a State, `u` are the Inputs, `t` is the time, all tensors."
+PLAIN = {
+    "rhs": "derivative",
+    "output": "output",
+    "observe": "observe",
+    "algebraic": "algebraic",
+    "limits": "limits",
+    "coefficients": "coefficients",
+    "initial": "initial_states",
+}
+"""The methods of the model language, and what they are called in plain code."""
+MEANINGS = {
+    "rhs": "The derivative of every state by name; `x` is a State, `u` are the Inputs, `t` is the time, all tensors.",
+    "output": "Every output by name; `x` and `u` are both the Inputs, which are tensors.",
+    "observe": "What is measured in place of the states, by name; arguments as for `derivative`.",
+    "algebraic": "What must be zero, by name; `z` are the Algebraic variables, and `x` holds them too.",
+    "limits": "What must not be negative, by name; arguments as for `derivative`.",
+    "coefficients": "Parameters in their context, by name; `c` are the Inputs.",
+    "initial": "Initial states in their context, by name; `c` are the Inputs.",
+}
+"""What is said of a method that has no docstring."""
+OPERATORS = ("laplacian", "gradient", "divergence", "advection")
+"""What the model language has for fields."""
 ARRAYS = ("_mean", "_std", "_scale", "_shift", "_layers")
 """What the name of a net is followed by in the names of its arrays."""
 
@@ -27,7 +56,9 @@ class Translation:
     Attributes:
         imports: import statements beyond `import math` and `import torch`.
         preamble: module-level statements of the candidate and constants of its class.
-        functions: source of the private functions, `derivative` last.
+        functions: source of the functions, `derivative` or `output` last.
+        hooks: the methods of the model language that the candidate has.
+        algebraic: algebraic variables with their start guesses.
         parameters: parameter name -> its name in the plain code, in the order of declaration.
         constants: expression of the value, and unit, of each parameter that is never fitted.
         nets: declared nets by name.
@@ -37,10 +68,17 @@ class Translation:
     imports: tuple[str, ...]
     preamble: tuple[str, ...]
     functions: tuple[str, ...]
+    hooks: tuple[str, ...]
+    algebraic: dict[str, float]
     parameters: dict[str, str]
     constants: dict[str, tuple[str, str]]
     nets: dict[str, Net]
     net_functions: dict[str, str]
+
+    @property
+    def is_static(self) -> bool:
+        """Whether there is no time in it."""
+        return "output" in self.hooks
 
 
 def translate(source: str, reserved: Iterable[str]) -> Translation:
@@ -64,7 +102,7 @@ def translate(source: str, reserved: Iterable[str]) -> Translation:
         nets = declared_nets(source)
     except CandidateError as error:
         raise _unplain(error.message.rstrip(".")) from None
-    return _Translator(tree, kind, nets, frozenset(reserved)).translation()
+    return _Translator(tree, kind, nets, frozenset(reserved) | frozenset(PLAIN.values())).translation()
 
 
 class _Translator:
@@ -73,30 +111,35 @@ class _Translator:
     def __init__(self, tree: ast.Module, kind: ast.ClassDef, nets: dict[str, Net], reserved: frozenset[str]) -> None:
         self.tree = tree
         self.methods = {node.name: node for node in kind.body if isinstance(node, ast.FunctionDef)}
-        declared = dict(_assignments(kind.body))
-        self.params = {name: value for name, value in declared.items() if _calls(value, "Param")}
+        declared = dict(assignments(kind.body))
+        self.params = {name: value for name, value in declared.items() if calls(value, "Param")}
         self.nets = nets
         self.others = {
             name: value for name, value in declared.items() if name not in {*self.params, *self.nets, *_ATTRIBUTES}
         }
-        if "rhs" not in self.methods:
-            raise _unplain("its class `Candidate` has no method `rhs`")
+        self.algebraic = _guesses(declared.get("algebraic_variables"))
+        self.operators = {name for name in OPERATORS if name not in bound(ast.Module(kind.body, []))}
+        self.hooks = tuple(name for name in self.methods if name in PLAIN)
+        if not {"rhs", "output"} & set(self.hooks):
+            raise _unplain("its class `Candidate` has no method `rhs` and no method `output`")
         self._refuse_clash(reserved)
         self.names = self._new_names(reserved)
+        self.context = self._free("p") if "coefficients" in self.hooks else ""
 
     def translation(self) -> Translation:
         """All the pieces."""
-        used = self._reachable()
-        functions = [self._function(self.methods[name]) for name in used if name != "rhs"]
-        functions.append(self._function(self.methods["rhs"]))
+        used = sorted(self._reachable(), key=lambda name: name in ("rhs", "output"))
+        functions = [self._function(self.methods[name]) for name in used]
         imports, statements = self._module()
         constants = [double_quoted(f"{self.names[name]} = {ast.unparse(value)}") for name, value in self.others.items()]
         return Translation(
             imports=tuple(imports),
             preamble=(*statements, *constants),
             functions=tuple(functions),
+            hooks=self.hooks,
+            algebraic=self.algebraic,
             parameters={name: self.names[name] for name in self.params},
-            constants={name: _constant(value) for name, value in self.params.items() if _fixed(value)},
+            constants={name: constant(value) for name, value in self.params.items() if fixed(value)},
             nets=self.nets,
             net_functions={name: self.names[name] for name in self.nets},
         )
@@ -104,15 +147,15 @@ class _Translator:
     def _refuse_clash(self, reserved: frozenset[str]) -> None:
         """Complain about module-level names that the file around it needs for itself."""
         statements = [node for node in self.tree.body if not isinstance(node, ast.ClassDef | ast.Import)]
-        clash = sorted((_bound(ast.Module(statements, [])) & reserved) - {"torch", "math"})
-        defined = [name for name in clash if any(_defines(node, name) for node in statements)]
+        clash = sorted((bound(ast.Module(statements, [])) & reserved) - {"torch", "math"})
+        defined = [name for name in clash if any(defines(node, name) for node in statements)]
         if defined:
             raise _unplain(f"it defines `{defined[0]}`, a name that the exported file uses itself")
 
     def _new_names(self, reserved: frozenset[str]) -> dict[str, str]:
         """A module-level name for each member, that hides nothing: `t` becomes `t_`."""
-        taken = {*reserved, *dir(builtins), *keyword.kwlist, *_bound(self.tree)}
-        names = {"rhs": "derivative"}
+        taken = {*reserved, *dir(builtins), *keyword.kwlist, *bound(self.tree)}
+        names = dict(PLAIN)
         for member in (*self.params, *self.nets, *self.others, *self.methods):
             if member in names:
                 continue
@@ -122,13 +165,18 @@ class _Translator:
                 name += "_"
             taken |= {name + suffix for suffix in suffixes}
             names[member] = name
-        if "observe" in self.methods:
-            names["observe"] = "observe"
         return names
 
+    def _free(self, name: str) -> str:
+        """A name for an argument that nothing in the candidate is called by."""
+        taken = {*bound(self.tree), *self.names.values()}
+        while name in taken:
+            name += "_"
+        return name
+
     def _reachable(self) -> list[str]:
-        """The methods that a rollout or `observe` calls, in the order of the source."""
-        wanted, seen = ["rhs", *(["observe"] if "observe" in self.methods else [])], set()
+        """The methods of the model language and all that they call, in the order of the source."""
+        wanted, seen = [*self.hooks], set()
         while wanted:
             name = wanted.pop()
             seen.add(name)
@@ -146,7 +194,7 @@ class _Translator:
                 ours = isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in _NOT_CARRIED
                 if not ours and "archsearch" not in text and text not in ("import torch", "import math"):
                     imports.append(text)
-            elif not (isinstance(node, ast.ClassDef) or _is_docstring(node)):
+            elif not (isinstance(node, ast.ClassDef) or is_docstring(node)):
                 statements.append(double_quoted(ast.unparse(node)))
         return imports, statements
 
@@ -159,9 +207,13 @@ class _Translator:
         plain.decorator_list = []
         plain.name = self.names[method.name]
         plain = _Rewriter(self, {owner, "Candidate"}).visit(plain)
-        _drop_unused(plain)
-        if plain.name == "derivative" and not _is_docstring(plain.body[0]):
-            plain.body.insert(0, ast.Expr(ast.Constant(DERIVATIVE)))
+        if self.context:
+            of_language = method.name in PLAIN
+            (plain.args.args if of_language else plain.args.kwonlyargs).append(ast.arg(self.context))
+            plain.args.kw_defaults += [] if of_language else [None]
+        drop_unused(plain)
+        if method.name in MEANINGS and not is_docstring(plain.body[0]):
+            plain.body.insert(0, ast.Expr(ast.Constant(MEANINGS[method.name])))
         return double_quoted(ast.unparse(ast.fix_missing_locations(plain)))
 
 
@@ -180,6 +232,8 @@ class _Rewriter(ast.NodeTransformer):
             return self.visit(value)  # type: ignore[no-any-return]  # NodeTransformer.visit is typed Any
         if member in self.owner.nets:
             node.keywords = []
+        if member in self.owner.methods and self.owner.context:
+            node.keywords.append(ast.keyword(self.owner.context, ast.Name(self.owner.context, ast.Load())))
         return self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -191,12 +245,16 @@ class _Rewriter(ast.NodeTransformer):
             return ast.Name(member.upper(), ast.Load())
         if member not in self.owner.names:
             raise _unplain(f"it uses `self.{member}`, which it does not declare")
+        if member in self.owner.params and self.owner.context:
+            return ast.Attribute(ast.Name(self.owner.context, ast.Load()), member, ast.Load())
         return ast.Name(self.owner.names[member], ast.Load())
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """`self` by itself has no plain form."""
         if node.id in self.selves:
             raise _unplain(f"it hands on `{node.id}` as a whole")
+        if node.id in self.owner.operators:
+            raise _unplain(f"it uses `{node.id}`, so its states are fields on a grid")
         return node
 
     def _member(self, node: ast.AST) -> str | None:
@@ -205,7 +263,7 @@ class _Rewriter(ast.NodeTransformer):
         return node.attr if found and isinstance(node, ast.Attribute) else None
 
 
-_ATTRIBUTES = frozenset({"dropped", "replaced", "regularizers"})
+_ATTRIBUTES = frozenset({"dropped", "replaced", "regularizers", "algebraic_variables"})
 _NOT_CARRIED = frozenset({"archsearch", "__future__"})
 
 
@@ -217,92 +275,9 @@ def _unplain(reason: str) -> RequestError:
     )
 
 
-def _assignments(body: list[ast.stmt]) -> Iterable[tuple[str, ast.expr]]:
-    """Names and values that a class body assigns."""
-    for node in body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            yield node.targets[0].id, node.value
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-            yield node.target.id, node.value
-
-
-def _calls(value: ast.expr, name: str) -> bool:
-    """Whether an expression is a call of `name` or of `module.name`."""
-    if not isinstance(value, ast.Call):
-        return False
-    return getattr(value.func, "id", getattr(value.func, "attr", "")) == name
-
-
-def _fixed(value: ast.expr) -> bool:
-    """Whether a parameter is a constant."""
-    node = _argument(value, "fixed")
-    return isinstance(node, ast.Constant) and node.value is True
-
-
-def _constant(value: ast.expr) -> tuple[str, str]:
-    """Value, as an expression, and unit of a parameter as declared."""
-    number, unit = _argument(value, "value"), _argument(value, "unit")
-    text = unit.value if isinstance(unit, ast.Constant) else "1"
-    return (ast.unparse(number) if number is not None else "float('nan')"), str(text)
-
-
-def _argument(value: ast.expr, name: str) -> ast.expr | None:
-    """One argument of the declaration of a parameter."""
-    assert isinstance(value, ast.Call)
-    place = ("value", "low", "high", "unit", "fixed").index(name)
-    named = next((item.value for item in value.keywords if item.arg == name), None)
-    return named if named is not None else (value.args[place] if place < len(value.args) else None)
-
-
-def _bound(tree: ast.AST) -> set[str]:
-    """Every name that some function or module-level statement binds."""
-    found: set[str] = set()
-    members = {id(node) for kind in ast.walk(tree) if isinstance(kind, ast.ClassDef) for node in kind.body}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, ast.FunctionDef) and id(node) not in members:
-            found.add(node.name)
-    return found | _stored(tree, members)
-
-
-def _stored(tree: ast.AST, members: set[int]) -> set[str]:
-    """The names that are assigned anywhere but directly in a class body."""
-    direct = {
-        id(part) for node in ast.walk(tree) if id(node) in members and isinstance(node, ast.Assign | ast.AnnAssign)
-        for part in ast.walk(node)
-    }  # fmt: skip
-    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-    return {node.id for node in names if id(node) not in direct}
-
-
-def _defines(node: ast.stmt, name: str) -> bool:
-    """Whether a module-level statement binds a name for the whole module."""
-    if isinstance(node, ast.FunctionDef):
-        return node.name == name
-    return any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node)) and not isinstance(
-        node, ast.Expr
-    )
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def _drop_unused(function: ast.FunctionDef) -> None:
-    """Leave out assignments that nothing reads: what a net stands in the place of is not computed."""
-    while True:
-        read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-        kept = [node for node in function.body if not _unread(node, read)]
-        if len(kept) == len(function.body):
-            return
-        function.body = kept
-
-
-def _unread(node: ast.stmt, read: set[str]) -> bool:
-    """Whether a statement only assigns a name that nothing reads."""
-    if not isinstance(node, ast.Assign):
-        return False
-    return all(isinstance(target, ast.Name) and target.id not in read for target in node.targets)
+def _guesses(value: ast.expr | None) -> dict[str, float]:
+    """The algebraic variables of a candidate."""
+    try:
+        return {} if value is None else {str(name): float(guess) for name, guess in ast.literal_eval(value).items()}
+    except (ValueError, TypeError, AttributeError):
+        raise _unplain("its algebraic_variables are something else than names and numbers") from None

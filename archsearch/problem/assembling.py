@@ -23,11 +23,12 @@ def assemble(table: DataTable, space: SearchSpace) -> Trajectories:
     Raises:
         DataError: the table does not hold what the space says.
     """
-    groups = _groups(table, space)
-    times = table.numbers(space.data.time, "data.time")
+    groups = _samples(table) if space.is_static else _groups(table, space)
+    times = np.zeros(len(table.lines)) if space.is_static else table.numbers(space.data.time, "data.time")
     states = _columns(table, [(state, f"states.{state.name}") for state in space.states if state.observed])
     inputs = _columns(table, [(item, f"inputs.{item.name}") for item in space.inputs])
-    _check_times(table, times, groups, space)
+    if not space.is_static:
+        _check_times(table, times, groups, space)
     _check_states(table, space, states)
     for name, values in inputs.items():
         _refuse_missing(table, f"the input '{name}'", values)
@@ -44,6 +45,11 @@ def _groups(table: DataTable, space: SearchSpace) -> dict[str, npt.NDArray[np.in
         return {"1": np.arange(len(table.lines))}
     ids = trajectory_ids(table, name)
     return {label: np.flatnonzero(ids == label) for label in dict.fromkeys(ids.tolist())}
+
+
+def _samples(table: DataTable) -> dict[str, npt.NDArray[np.int64]]:
+    """Without time, every row is a trajectory of one sample, called by its number."""
+    return {str(row + 1): np.array([row]) for row in range(len(table.lines))}
 
 
 def trajectory_ids(table: DataTable, name: str) -> npt.NDArray[np.str_]:

@@ -50,16 +50,38 @@ def _uses(space: SearchSpace, units: Mapping[str, Unit]) -> Iterator[str]:
     time = units.get("problem.time_unit")
     if time is not None:
         known[naming.TIME] = time
+    rates = _rates(space, units, time)
     for term in space.terms:
-        yield from _term(f"terms.{term.name}", term, known, time)
+        yield from _term(f"terms.{term.name}", term, known, rates)
     for extra in space.library:
-        yield from _term(f"library.{extra.name}", extra, known, time)
+        yield from _term(f"library.{extra.name}", extra, known, rates)
     for key, condition in _conditions(space):
         yield from (f"{key}: {wrong}" for wrong in _condition(condition, known))
 
 
-def _term(key: str, term: Term | LibraryTerm, known: dict[str, Unit], time: Unit | None) -> Iterator[str]:
-    """One term against the equations that it stands in; the unit of a quantity becomes known to what follows."""
+def _rates(space: SearchSpace, units: Mapping[str, Unit], time: Unit | None) -> dict[str, tuple[Unit, str]]:
+    """The unit of what stands in the equation of each state, and what that is: of its rate, or without time its own."""
+    own = {name: units.get(f"states.{name}.unit") for name in space.state_names}
+    if space.is_static:
+        return {name: (unit, f"the unit of {name}") for name, unit in own.items() if unit is not None}
+    return {
+        name: (unit / time, f"the unit of {name} per time")
+        for name, unit in own.items()
+        if unit is not None and time is not None
+    }
+
+
+def _term(
+    key: str, term: Term | LibraryTerm, known: dict[str, Unit], rates: Mapping[str, tuple[Unit, str]]
+) -> Iterator[str]:
+    """One term against the equations that it stands in; the unit of a quantity becomes known to what follows.
+
+    Args:
+        key: of the term.
+        term: which.
+        known: units by name.
+        rates: unit of what stands in the equation of each state, and what that is.
+    """
     try:
         expression = parse(term.expression)
         if not expression.names <= known.keys():
@@ -74,8 +96,8 @@ def _term(key: str, term: Term | LibraryTerm, known: dict[str, Unit], time: Unit
     if isinstance(term, LibraryTerm) and term.replaces in known and not same(unit, known[term.replaces]):
         yield f"{key}.expression: {compare(unit, known[term.replaces])} (the unit of {term.replaces})"
     for state in term.equations:
-        if time is not None and state in known and not same(unit, known[state] / time):
-            yield f"{key}.expression: {compare(unit, known[state] / time)} (the unit of {state} per time)"
+        if state in rates and not same(unit, rates[state][0]):
+            yield f"{key}.expression: {compare(unit, rates[state][0])} ({rates[state][1]})"
 
 
 def _readable(text: str) -> bool:

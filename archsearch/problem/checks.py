@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from archsearch.errors import did_you_mean
-from archsearch.problem import check_split, check_terms, check_units, naming
+from archsearch.problem import check_split, check_static, check_terms, check_units, naming
 from archsearch.problem.findings import show
 from archsearch.problem.naming import Known
 from archsearch.problem.space import Bounds, Parameter, SearchSpace, State
@@ -32,6 +32,7 @@ def check_meaning(space: SearchSpace, unread: frozenset[str], skipped: frozenset
     found = [*_names(space), *_data(space), *_states(space), *_parameters(space), *_objective(space, known)]
     found += [] if "split" in skipped else check_split.findings(space, known)
     found += check_terms.findings(space, known)
+    found += check_static.findings(space) if space.is_static else []
     found += [] if "unused" in skipped else check_terms.unused(space)
     return found + ([] if "units" in skipped else check_units.findings(space))
 
@@ -61,7 +62,8 @@ def _data(space: SearchSpace) -> Iterator[str]:
         yield f"data: expected either a file or a simulator, found both '{data.file}' and '{data.simulator}'"
     if data.simulator is not None:
         yield from _simulator(data.simulator)
-    columns = [("data.time", data.time)] + ([("data.trajectory", data.trajectory)] if data.trajectory else [])
+    columns = [] if space.is_static else [("data.time", data.time)]
+    columns += [("data.trajectory", data.trajectory)] if data.trajectory else []
     columns += [(f"states.{state.name}.column", state.column or state.name) for state in space.states if state.observed]
     columns += [(f"inputs.{item.name}.column", item.column or item.name) for item in space.inputs]
     owners: dict[str, str] = {}

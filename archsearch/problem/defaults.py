@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from archsearch.problem import naming
 from archsearch.problem.check_terms import names_in
-from archsearch.problem.space import Role, SearchSpace, Slot, SplitTable, State, Table
+from archsearch.problem.space import Role, SearchSpace, Slot, State, Table
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 ROLES: dict[str, tuple[Role, ...]] = {"equation": ("add",), "term": ("replace",), "parameter": ("replace",)}
@@ -39,7 +39,7 @@ def fill(space: SearchSpace) -> SearchSpace:
 
 def assumptions(space: SearchSpace) -> list[str]:
     """What a space file left open and how it was filled in, one sentence each."""
-    return [*_about_terms(space), *_about_slots(space), *_about_states(space), *_about_split(space.split)]
+    return [*_about_terms(space), *_about_slots(space), *_about_states(space), *_about_split(space)]
 
 
 def _state(state: State) -> State:
@@ -53,17 +53,22 @@ def _slot(slot: Slot) -> Slot:
 
 
 def _default_slots(space: SearchSpace) -> tuple[Slot, ...]:
-    """One additive net per equation that sees everything."""
-    seen = (*space.state_names, *space.input_names)
+    """One additive net per equation that sees everything that there is to see."""
+    seen = _visible(space)
     taken = {name for _, name, _ in naming.all_names(space)}
     slots = []
     for state in space.state_names:
-        name = f"{state}_rate"
+        name = f"{state}_{'excess' if space.is_static else 'rate'}"
         while name in taken or name in naming.ATTRIBUTES:
             name += "_net"
         taken.add(name)
         slots.append(Slot(name=name, equation=state, inputs=seen))
     return tuple(slots)
+
+
+def _visible(space: SearchSpace) -> tuple[str, ...]:
+    """What a net may see: outputs of a static problem do not depend on each other."""
+    return space.input_names if space.is_static else (*space.state_names, *space.input_names)
 
 
 def _about_terms(space: SearchSpace) -> Iterator[str]:
@@ -84,7 +89,7 @@ def _about_terms(space: SearchSpace) -> Iterator[str]:
 
 def _about_slots(space: SearchSpace) -> Iterator[str]:
     if "slots" not in space.model_fields_set:
-        seen = ", ".join((*space.state_names, *space.input_names))
+        seen = ", ".join(_visible(space))
         states = ", ".join(space.state_names)
         yield f"no slots: a net may be added to the equation of each of {states}, seeing {seen}"
         return
@@ -98,25 +103,25 @@ def _about_states(space: SearchSpace) -> Iterator[str]:
         if state.positive and "positive" not in state.model_fields_set:
             yield f'state {state.name} is positive, since its scale is "log"'
     fitted = [state.name for state in space.states if state.observed and "initial" not in state.model_fields_set]
-    if fitted:
+    if fitted and not space.is_static:
         yield f"initial values are fitted per trajectory, not taken from first samples: {', '.join(fitted)}"
 
 
-def _about_split(split: SplitTable) -> Iterator[str]:
+def _about_split(space: SearchSpace) -> Iterator[str]:
     """What was left open of the split; known once the data have been read."""
-    written = split.model_fields_set
+    split, written = space.split, space.split.model_fields_set
     if "by" not in written:
         yield f"no kind of split named: by {split.by}"
     for key in ("validation_from", "validation", "test"):
         if getattr(split, key) is not None and key not in written:
-            yield f"split.{key} is not given: {_said(key, getattr(split, key))}"
+            yield f"split.{key} is not given: {_said(key, getattr(split, key), space)}"
     if split.test is None and split.test_from is None and split.test_where is None:
         yield "no test data are set aside"
-    if split.start is not None and "start" not in written:
+    if split.start is not None and "start" not in written and not space.is_static:
         yield f"held-out rollouts start from {STARTS[split.start]}"
 
 
-def _said(key: str, value: float) -> str:
+def _said(key: str, value: float, space: SearchSpace) -> str:
     if key == "validation_from":
         return f"the last quarter of the samples, from {value:g} on, is held out for validation"
-    return f"{value:.0%} of the trajectories, drawn by split.seed"
+    return f"{value:.0%} of the {'samples' if space.is_static else 'trajectories'}, drawn by split.seed"

@@ -22,6 +22,8 @@ class ProblemTable(Table):
 
     title: str
     description: str = ""
+    kind: Literal["process", "static"] = "process"
+    """`static`: there is no time. Each row of the data is a sample, inputs are its conditions, states its outputs."""
     time_unit: str = "1"
     counting_units: tuple[str, ...] = ()
     """Things that are counted (`hare`, `boy`) and may be used as units; each has a dimension of its own."""
@@ -196,6 +198,11 @@ class SearchSpace(Table):
     slots: tuple[Slot, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     objective: ObjectiveTable = ObjectiveTable()
+
+    @property
+    def is_static(self) -> bool:
+        """Whether there is no time in it."""
+        return self.problem.kind == "static"
 
     @property
     def state_names(self) -> tuple[str, ...]:

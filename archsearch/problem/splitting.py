@@ -76,7 +76,7 @@ def _by_time(trajectories: Trajectories, space: SearchSpace) -> Parts:
         raise DataError("split.test: expected some trajectories to be left to train on, found all of them in the test")
     train = _train_part(rest.until(_count_before(rest, first, "split.validation_from", FEWEST)))
     if split.test_from is None:
-        seen, test = rest, _whole(trajectories.take(sealed), split) if sealed else None
+        seen, test = rest, _whole(trajectories.take(sealed), space) if sealed else None
     else:
         ends = _count_before(rest, split.test_from, "split.test_from", FEWEST)
         seen, test = rest.until(ends), _window(rest, first, split.test_from, space, "test_from")
@@ -113,10 +113,10 @@ def _window(trajectories: Trajectories, first: float, scored_from: float, space:
     return Part(kept, given=before, scored=(kept.times >= scored_from) & kept.valid, start=split.start or "continue")
 
 
-def _whole(trajectories: Trajectories, split: SplitTable) -> Part:
-    """Whole held-out trajectories: given is how they start, scored is all that follows."""
-    start: Start = "warmup" if split.start == "warmup" else "first"
-    count = split.warmup if start == "warmup" else 1
+def _whole(trajectories: Trajectories, space: SearchSpace) -> Part:
+    """Whole held-out trajectories: given is how they start, scored is all that follows; without time that is all."""
+    start: Start = "warmup" if space.split.start == "warmup" else "first"
+    count = 0 if space.is_static else space.split.warmup if start == "warmup" else 1
     given = trajectories.valid & (np.arange(trajectories.times.shape[1]) < count)[None, :]
     return Part(trajectories, given=given, scored=trajectories.valid & ~given, start=start)
 
@@ -131,8 +131,8 @@ def _by_trajectory(trajectories: Trajectories, space: SearchSpace) -> Parts:
                 f"split: expected at least one trajectory for {name}, found none of {len(trajectories)}",
                 'With few trajectories, split by = "time".',
             )
-    sealed = _whole(trajectories.take(test), space.split) if test else None
-    return _train_part(trajectories.take(train)), _whole(trajectories.take(validation), space.split), sealed
+    sealed = _whole(trajectories.take(test), space) if test else None
+    return _train_part(trajectories.take(train)), _whole(trajectories.take(validation), space), sealed
 
 
 def _by_id(trajectories: Trajectories, space: SearchSpace) -> tuple[list[int], list[int]]:
@@ -195,7 +195,7 @@ def _check_held_out(part: Part, space: SearchSpace, name: str) -> None:
     if not (part.scored[..., None] & part.trajectories.observed[..., counted]).any():
         states = ", ".join(space.state_names[column] for column in counted)
         raise DataError(f"split: expected observations of {states} to score in the {name} data, found none")
-    if part.start == "continue":
+    if part.start == "continue" or space.is_static:
         return
     seen: Bools = np.asarray(np.any(part.given[..., None] & part.trajectories.observed, axis=1))
     for column, state in enumerate(space.states):

@@ -58,11 +58,15 @@ def physics_first(loss: Loss, journal: Journal) -> None:
     fill_hidden(loss, path.z, slopes)
 
 
-def by_least_squares(loss: Loss, journal: Journal) -> None:
-    """Single intervals, then states and unknowns together, then whole trajectories from what rolls out best."""
+def by_least_squares(loss: Loss, journal: Journal, generator: torch.Generator) -> None:
+    """Single intervals, then states and unknowns together, then whole trajectories from what rolls out best.
+
+    With too many unknowns for that, collocation and then rollouts, neither of which needs a matrix.
+    """
     _stable(loss)
     if sum(tensor.numel() for tensor in loss.model.parameters()) > MOST_UNKNOWNS:
         journal.run("collocation", lambda watch: collocate(loss, loss.settings.collocation_steps, watch))
+        shoot(loss, journal, generator)
         return
     whole = Batch.whole(loss)
     squares = LeastSquares(loss, whole)

@@ -6,11 +6,11 @@ length of one step. With fewer rows than unknowns everything happens in the spac
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
 
 BLUR = 3e-7
 """Share of the trace of a matrix below which single precision blurs what is added to its diagonal."""
@@ -103,10 +103,12 @@ class Curvature:
         self.in_rows = len(self._r) < self._j.shape[1]
         self._parts: tuple[Tensor, Tensor] | None = None
         self._rough: Tensor | None = None
-        self._trace: float | None = None
+        self._trace = float(self._j.square().sum() + self._own.square().sum())
 
     def step(self, noise: float, damping: float) -> Step | None:
         """The step that minimises the damped linearised cost; None if that cannot be solved."""
+        if not math.isfinite(self._trace):
+            return None
         total = noise + damping
         share = noise / total  # the square of the distance to the prior's mean is completed with that of the step
         right = self._r - share * (self._j @ self._w + self._by_own(self._own_w))
@@ -126,6 +128,8 @@ class Curvature:
             MacKay (1992), Neural Computation 4:415, eq. 4.9: the sum of l / (l + a) over the eigenvalues l of the
             curvature.
         """
+        if not math.isfinite(self._trace):
+            return None
         return self._rows_determine(noise, stiffer) if self.in_rows else self._unknowns_determine(noise, stiffer)
 
     def covariance(self, noise: float, first: int) -> Tensor | None:
@@ -135,6 +139,8 @@ class Curvature:
             The Laplace approximation: the information about some unknowns is what remains after projecting out the
             tangents of all others.
         """
+        if not math.isfinite(self._trace):
+            return None
         found = self._covariance_in_rows(noise, first) if self.in_rows else self._covariance(noise, first)
         spread = self._spread[:first]
         return None if found is None else noise * spread[:, None] * found * spread
@@ -165,8 +171,6 @@ class Curvature:
 
     def _blurred(self, total: float) -> bool:
         """Whether single precision would blur what is to be added to the diagonal."""
-        if self._trace is None:
-            self._trace = float(self._j.square().sum() + self._own.square().sum())
         return total < BLUR * self._trace
 
     def _kernels(self) -> tuple[Tensor, Tensor]:
@@ -224,10 +228,11 @@ class Curvature:
         if factor is None:
             return None
         common = -torch.cholesky_solve((j.T @ r).to(factor.dtype), factor).squeeze(-1).to(r.dtype)
-        n = self._own.shape[-1]
-        own = self._own.mT @ self._own + total * torch.eye(n, dtype=r.dtype, device=r.device)
-        pull = self._to_own(right + self._j @ common)
-        return common, -torch.linalg.solve(own, pull.unsqueeze(-1)).squeeze(-1)
+        exact = self._own.double()
+        own = exact.mT @ exact + total * torch.eye(exact.shape[-1], dtype=torch.float64, device=r.device)
+        pull = self._to_own(right + self._j @ common).double()
+        solved, info = torch.linalg.solve_ex(own, pull.unsqueeze(-1))
+        return None if bool((info != 0).any()) else (common, -solved.squeeze(-1).to(r.dtype))
 
     def _gram_of(self, j: Tensor, exact: bool = True) -> Tensor:
         """J' J, kept where it does not depend on the damping."""

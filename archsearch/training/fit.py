@@ -79,7 +79,7 @@ def fit(
     physics_first(loss, journal)
     calibrate(loss)
     if settings.method == "gauss_newton":
-        by_least_squares(loss, journal)
+        by_least_squares(loss, journal, generator)
     if settings.method == "shooting" or not math.isfinite(training_error(loss)):
         by_shooting(loss, journal, generator)
     by_windows(loss, journal, generator)
@@ -101,6 +101,9 @@ def _needs_implicit_steps(loss: Loss) -> bool:
 def _refine(loss: Loss, exact: Path) -> bool:
     """Halve the steps of the training grid until its error is a small part of the misfit; whether any were halved."""
     before, allowed = loss.settings.substeps, _allowed(loss.error(loss.measured(exact), loss.samples.valid))
+    if _grid_error(loss, exact) <= allowed:
+        return False
+    exact = exactly(loss)  # of a system that forgets its past, what judges must be more accurate than what is judged
     while loss.settings.substeps < MOST_SUBSTEPS and not _grid_error(loss, exact) <= allowed:
         loss.settings = loss.settings.model_copy(update={"substeps": 2 * loss.settings.substeps})
     return loss.settings.substeps > before

@@ -10,7 +10,7 @@ from torch import Tensor
 from archsearch.hybrid import HybridModel
 from archsearch.training.implicit import implicit_rollout
 from archsearch.training.integrate import Coordinates, rollout
-from archsearch.training.reported import solved
+from archsearch.training.reported import completed, solved
 from archsearch.training.smoothing import smooth
 from archsearch.training.task import Task
 from archsearch.training.warmup import Roll, Window, warmed_up
@@ -108,7 +108,8 @@ class _Rolled:
         substeps = max(self._task.settings.substeps, FINE_SUBSTEPS)
         given = self._z0, samples.times, samples.inputs, substeps
         if self._stiff:
-            z = torch.cat(implicit_rollout(closed, self._coordinates, *given), -1)
+            parts = implicit_rollout(closed, self._coordinates, *given)
+            z = completed(closed, self._coordinates, *parts, samples.times, samples.inputs)
         else:
             with closed.prepared():
                 z = rollout(self._coordinates.field(closed), *given)

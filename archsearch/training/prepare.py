@@ -75,9 +75,9 @@ def calibrate(loss: Loss) -> None:
     """Tell the nets the size of what they see and of what they give; in natural units, on the nodes."""
     valid = loss.samples.valid
     t, z, u = loss.nodes()
-    x = loss.coordinates.natural(z)
+    x = loss.coordinates.complete(z)
     slopes = torch.nan_to_num(loss.smoothed.derivatives)[valid]
-    slopes = torch.where(loss.coordinates.logarithmic, slopes * x, slopes)
+    slopes = torch.where(loss.coordinates.logarithmic, slopes * x[..., : slopes.shape[-1]], slopes)
     loss.model.calibrate(t, x, u, slopes.square().mean(0).sqrt())
 
 

@@ -144,6 +144,10 @@ class Candidate(HybridModel):
 """
 
 
+FIELD = f"from archsearch.hybrid import laplacian\n{RHS}" + '{"X": laplacian(x.X, (0.1,))}\n'
+GUESSES = f'GUESS = 1.0\n{RHS}{{"X": x.y}}\n    algebraic_variables = {{"y": GUESS}}\n'
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -154,6 +158,8 @@ class Candidate(HybridModel):
         (RHS + "{\n", "line 4 is not Python|line 3 is not Python"),
         ("def simulate(x):\n    return x\n" + RHS + '{"X": simulate(x.X)}\n', "defines `simulate`"),
         (WIDE, "something else than plain values"),
+        (FIELD, "uses `laplacian`, so its states are fields on a grid"),
+        (GUESSES, "algebraic_variables are something else than names and numbers"),
     ],
 )
 def test_a_candidate_without_a_plain_form_is_refused(source: str, message: str) -> None:
