@@ -76,7 +76,7 @@ def by_least_squares(loss: Loss, journal: Journal, generator: torch.Generator) -
         "states and unknowns", lambda watch: maximise_evidence(loss, lifted=True, enough=NEAR, watch=watch)
     )
     reached = squares.visit_here().cost
-    if reached <= ALIKE * lifted.loss and lifted.reason == "converged":
+    if lifted.loss / ALIKE <= reached <= ALIKE * lifted.loss and lifted.reason == "converged":
         return  # the gaps are closed: what solves the one problem solves the other
     points.append(squares.here())
     if not math.isfinite(reached):

@@ -82,9 +82,11 @@ def fit(
         by_least_squares(loss, journal, generator)
     if settings.method == "shooting" or not math.isfinite(training_error(loss)):
         by_shooting(loss, journal, generator)
-    by_windows(loss, journal, generator)
+    by_parts = by_windows(loss, journal, generator)
     keep_limits(loss, journal)
-    return _checked(loss, journal, generator)
+    if not by_parts:
+        _refined(loss, journal, generator)
+    return _ended(loss, journal)
 
 
 def _needs_implicit_steps(loss: Loss) -> bool:
@@ -98,9 +100,12 @@ def _needs_implicit_steps(loss: Loss) -> bool:
     return is_stiff(loss.model, loss.coordinates, nodes, samples.times, samples.inputs, AFFORDABLE_SUBSTEPS)
 
 
-def _refine(loss: Loss, exact: Path) -> bool:
+def _refine(loss: Loss) -> bool:
     """Halve the steps of the training grid until its error is a small part of the misfit; whether any were halved."""
-    before, allowed = loss.settings.substeps, _allowed(loss.error(loss.measured(exact), loss.samples.valid))
+    exact, before = _judge(loss), loss.settings.substeps
+    if not bool(torch.isfinite(exact.z).all()):
+        return False
+    allowed = _allowed(loss.error(loss.measured(exact), loss.samples.valid))
     if _grid_error(loss, exact) <= allowed:
         return False
     exact = exactly(loss)  # of a system that forgets its past, what judges must be more accurate than what is judged
@@ -126,17 +131,19 @@ def _grid_error(loss: Loss, exact: Path) -> float:
     return float(((exact.z - on_grid(loss).z) / loss.scale)[loss.samples.valid].square().mean())
 
 
-def _checked(loss: Loss, journal: Journal, generator: torch.Generator) -> Fit:
+def _refined(loss: Loss, journal: Journal, generator: torch.Generator) -> None:
     """Compare with an accurate rollout; where the training grid was too coarse, refine it and polish once more."""
-    exact = _judge(loss)
-    while not journal.stopped and bool(torch.isfinite(exact.z).all()) and _refine(loss, exact):
+    while not journal.stopped and _refine(loss):
         if loss.settings.method == "shooting":
             shoot(loss, journal, generator)
-        else:
-            name = f"whole trajectories, {loss.settings.substeps} substeps"
-            journal.run(name, lambda watch: maximise_evidence(loss, watch=watch))
-            keep_limits(loss, journal)
-        exact = _judge(loss)
+            continue
+        name = f"whole trajectories, {loss.settings.substeps} substeps"
+        journal.run(name, lambda watch: maximise_evidence(loss, watch=watch))
+        keep_limits(loss, journal)
+
+
+def _ended(loss: Loss, journal: Journal) -> Fit:
+    exact = _judge(loss)
     error = loss.error(loss.measured(exact), loss.samples.valid)
     with torch.no_grad():
         initial = loss.coordinates.natural(loss.initial.value())

@@ -20,7 +20,7 @@ from archsearch.training.sensitivities import Intervals
 from archsearch.training.stages import Journal
 
 LIMIT_ROUNDS = 15
-EXACT = 1e-9
+EXACT = 1e-4
 """Relative decrease below which a round of fitting with limits has converged."""
 
 
@@ -30,6 +30,9 @@ def keep_limits(loss: Loss, journal: Journal) -> None:
         return
     margins = _margins(loss)
     loss.limits = opened(margins, LeastSquares(loss, Batch.whole(loss)).visit_here().cost)
+    if settled(loss.limits, margins):
+        journal.say("limits are kept")
+        return
     for number in range(1, LIMIT_ROUNDS + 1):
         used = loss.limits
         journal.run(f"limits, round {number}", lambda watch: _exact_descent(loss, watch))

@@ -51,10 +51,10 @@ def opened(margins: Tensor, cost: float) -> Limits:
         margins: (..., K), of K limits at any number of points, where the fit starts; negative where broken.
         cost: Σ r² there.
     """
-    flat = _flat(margins.detach())
-    typical = torch.nan_to_num(flat).square().mean(0)
+    flat = torch.nan_to_num(_flat(margins.detach()))
+    broken, whole = flat.clamp(max=0).square().sum(0), flat.square().sum(0)
     smallest = torch.finfo(margins.dtype).eps
-    penalty = SHARE * max(cost, smallest) / (len(flat) * typical.clamp(min=smallest))
+    penalty = max(cost, smallest) / torch.where(broken > 0, broken, whole / SHARE).clamp(min=smallest)
     return Limits(torch.zeros_like(margins, requires_grad=False), penalty, torch.full_like(penalty, torch.inf))
 
 

@@ -95,8 +95,10 @@ def fill_hidden(loss: Loss, z: Tensor, slopes: Tensor) -> None:
     never = unseen(loss).all(0).squeeze(0)
     loss.smoothed = replace(loss.smoothed, states=states, derivatives=derivatives)
     loss.slope = torch.where(never, spreads(derivatives), loss.slope)
+    shown = torch.where(loss.samples.valid.unsqueeze(-1), states, torch.nan)
+    loss.scale = torch.where(never, spreads(shown), loss.scale)
 
 
 def unseen(loss: Loss) -> Tensor:
-    """(N, 1, n): states that a trajectory never shows."""
-    return ~torch.isfinite(loss.coordinates.inner(loss.samples.states)).any(1, keepdim=True)
+    """(N, 1, n): states that a trajectory shows at one sample, where it starts, or at none."""
+    return torch.isfinite(loss.coordinates.inner(loss.samples.states)).sum(1, keepdim=True) < 2

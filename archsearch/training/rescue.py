@@ -23,7 +23,7 @@ BETTER = 0.5
 WINDOW_STEPS = 60
 
 
-def by_windows(loss: Loss, journal: Journal, generator: torch.Generator) -> None:
+def by_windows(loss: Loss, journal: Journal, generator: torch.Generator) -> bool:
     """Where a fit ended badly because its system forgets its past or blows up, fit windows with states of their own.
 
     Afterwards the parameters are those of the windows if these follow the data much better, and the whole is fitted
@@ -34,25 +34,29 @@ def by_windows(loss: Loss, journal: Journal, generator: torch.Generator) -> None
         loss: the training problem, fitted.
         journal: of the fit.
         generator: draws directions in which gradients are checked.
+
+    Returns:
+        Whether windows have the last word, because no rollout of the whole has a meaning.
     """
     before = training_error(loss)
     explicit = not loss.implicit and loss.observations.plain
     if journal.stopped or not explicit or (math.isfinite(before) and before < BAD) or not _has_unknowns(loss):
-        return
+        return False
     health = gradient_health(loss, generator)
     journal.note("gradients", f"{health.verdict}: {health.said}", before)
     if health.verdict not in ("chaotic", "not finite"):
-        return
+        return False
     squares = LeastSquares(loss, Batch.whole(loss))
     here, window = squares.here(), health.window
     found = _fitted(loss, journal, window)
     after = loss.error(found.rollout, loss.samples.valid)
     if not (math.isfinite(after) and after < BETTER * before) and math.isfinite(before):
         squares.go(here)
-        return
-    there = squares.here()
-    if math.isfinite(squares.visit(there).cost) and health.verdict != "chaotic":
-        journal.run("whole trajectories, from windows", lambda watch: maximise_evidence(loss, watch=watch))
+        return False
+    if health.verdict == "chaotic" or not math.isfinite(squares.visit_here().cost):
+        return True
+    journal.run("whole trajectories, from windows", lambda watch: maximise_evidence(loss, watch=watch))
+    return False
 
 
 def _has_unknowns(loss: Loss) -> bool:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from scipy.optimize import least_squares
 from simulated_problems import HEAD, Fitted, Floats, Problem, first_known, fitted, observed, samples_of, simulated
 
 from archsearch.problem.space import State
+from archsearch.settings import FitSettings
 from archsearch.training.diagnose import diagnose
+from archsearch.training.fit import Fit, fit
+from archsearch.training.integrate import Coordinates, accurate
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # scripts there import each other
+from problems import BENCHMARKS, Variant
 
 CHAIN = (
     HEAD
@@ -110,3 +120,33 @@ def test_a_parameter_of_each_trajectory_is_a_hidden_state_that_stands_still(seed
     found = fitted(Problem(OF_ITS_OWN, states, samples, clean), 0)
     assert found.values()["rest"] == pytest.approx(0.2, abs=0.02)
     assert found.found.initial[:, 1].numpy() == pytest.approx(RATES, rel=0.1)
+
+
+def with_hidden(letter: str, state: int, seed: int) -> tuple[Fit, float]:
+    """A benchmark problem whose state is known at the start and never seen, with its error on unseen trajectories."""
+    problem = BENCHMARKS[letter]
+    data, model, known = problem.data(seed, Variant()), problem.candidate(seed), problem.known()
+    data.train.states[:, 1:, state] = torch.nan
+    found = fit(model, known, data.train, FitSettings(), torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        field = Coordinates.of(known).field(model)
+        states = accurate(field, data.test.states[:, 0], data.test.times, data.test.inputs, 1)
+    return found, data.test_error(states.numpy())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_cells_that_are_never_counted_are_known_from_their_food(seed: int) -> None:
+    """Published by nobody; with all states seen the errors are about 4e-5."""
+    found, error = with_hidden("B", 0, seed)
+    assert error < 2.5e-4
+    assert diagnose(found)["identified"] == {"need": True}
+    assert found.loss.model.parameter_values()["need"].item() == pytest.approx(2.0, rel=0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_net_on_a_speed_that_is_never_seen_leaves_the_physics_unidentified_and_the_fit_says_so(seed: int) -> None:
+    found, error = with_hidden("C", 1, seed)
+    assert found.error < 1.1 * 0.03**2, "the angle is fitted to the noise"
+    assert error < 0.05
+    assert diagnose(found)["identified"] == {"stiffness": False}
