@@ -43,6 +43,8 @@ class FitSettings(Settings):
     inner_validation: float = Field(default=0.2, ge=0, lt=1)
     weight_decay: float = Field(default=1.0, ge=0)
     parameter_prior: float = Field(default=1.0, ge=0)
+    restarts: int = Field(default=1, ge=1, le=256)
+    """How many starts of the same candidate are fitted, as one batch; the one of the most evidence is polished."""
     scheme: Literal["auto", "explicit", "implicit"] = "auto"
     """How intervals are integrated in training: by Runge-Kutta steps, or by Radau steps where a model needs them."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

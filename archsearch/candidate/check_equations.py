@@ -27,7 +27,7 @@ def check_equations(declared: Declared, space: SearchSpace, line: int, findings:
         uses.read(method)
     _unused(declared, uses, findings)
     _terms(declared, uses.terms, space, line, findings)
-    check_methods(declared, line, findings)
+    check_methods(declared, space, line, findings)
     check_returns(declared, space, findings)
 
 

@@ -13,12 +13,15 @@ from archsearch.problem.space import SearchSpace
 RHS = "Write def rhs(self, t, x, u): with the equations"
 
 
-def check_methods(declared: Declared, line: int, findings: Findings) -> None:
+def check_methods(declared: Declared, space: SearchSpace, line: int, findings: Findings) -> None:
     """A model in time has rhs, a static one output; what else there is must go with it."""
     methods = declared.methods
     if "rhs" not in methods and "output" not in methods:
         remedy = f"{RHS}, or def output(self, x, u): if there is no time"
         findings.add(line, "the class has no method rhs, and no method output", remedy)
+    if space.is_static and "rhs" in methods:
+        found = "the problem is static, but there is a method rhs"
+        findings.add(methods["rhs"], found, "Write def output(self, x, u):")
     for name in methods:
         if "output" in methods and name in SIGNATURES and name not in STATIC:
             found = f"the class has output, so it is static, but also {name}"

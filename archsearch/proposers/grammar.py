@@ -12,6 +12,7 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.genes import from_parameters
 from archsearch.candidate.outcome import Evaluation
 from archsearch.candidate.ranking import rank, standing
+from archsearch.errors import RequestError
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.additive import AdditiveModel
 from archsearch.proposers.base import Proposer
@@ -44,6 +45,11 @@ class GrammarProposer(Proposer):
     """
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
+        if space.is_static:
+            raise RequestError(
+                "The grammar proposes models of processes in time, and this problem is static.",
+                "Give it a time column, or fit a candidate of your own with a method output(self, x, u).",
+            )
         self._space = space
         self._seed = seed
         self._genes = GeneSpace(space)

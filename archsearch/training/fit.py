@@ -62,6 +62,7 @@ def fit(
     settings: FitSettings,
     generator: torch.Generator,
     watch: Watch = lambda stage, step: True,
+    prior_mean: Tensor | None = None,
 ) -> Fit:
     """Fit the parameters and nets of a model, in place, with the initial states that are not known.
 
@@ -72,8 +73,9 @@ def fit(
         settings: method, steps, weights of priors, steps per interval.
         generator: draws whatever is drawn.
         watch: called after every iteration of every stage; may stop the fit, which then is as far as it is.
+        prior_mean: (number of raw parameters,), where the physical parameters are expected; default: where they stand.
     """
-    loss = prepare(model, states, samples, settings)
+    loss = prepare(model, states, samples, settings, prior_mean)
     journal = Journal(watch)
     loss.implicit = _needs_implicit_steps(loss)
     physics_first(loss, journal)

@@ -18,12 +18,13 @@ from torch import Tensor
 
 from archsearch.hybrid import CandidateError, HybridModel, load_candidate
 from archsearch.training.diagnose import diagnose
-from archsearch.training.fit import Fit, fit
+from archsearch.training.fit import Fit
 from archsearch.training.implicit import is_stiff
 from archsearch.training.integrate import Coordinates
 from archsearch.training.predict import INITIAL, LIMIT, SCALE, SPREAD, STIFF, is_implicit, predict
 from archsearch.training.prepare import spreads
 from archsearch.training.reported import solved
+from archsearch.training.restarts import fit_restarted
 from archsearch.training.static import StaticFit, diagnose_static, fit_static
 from archsearch.training.task import Samples, Task
 
@@ -94,8 +95,11 @@ def _fit(folder: Path, task: Task, model: HybridModel) -> None:
     generator = torch.Generator().manual_seed(task.seed + 1)
     device = torch.device(_device(task.settings.device))
     model.to(device)
-    train = fit_static if model.is_static else fit
-    found = train(model, task.states, task.samples.to(device), task.settings, generator)
+    samples = task.samples.to(device)
+    if model.is_static:
+        found: Fit | StaticFit = fit_static(model, task.states, samples, task.settings, generator)
+    else:
+        found = fit_restarted(model, task.states, samples, task.settings, generator)
     if found.status == "diverged":
         raise JobError("diverged", "no finite rollout of the training data was found")
     claims = _diagnosed(found) | _declared(model, task.samples.to(device))

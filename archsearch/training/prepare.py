@@ -20,7 +20,13 @@ from archsearch.training.smoothing import Smoothed, smooth
 from archsearch.training.task import Samples
 
 
-def prepare(model: HybridModel, states: tuple[State, ...], samples: Samples, settings: FitSettings) -> Loss:
+def prepare(
+    model: HybridModel,
+    states: tuple[State, ...],
+    samples: Samples,
+    settings: FitSettings,
+    prior_mean: Tensor | None = None,
+) -> Loss:
     """The training problem of a candidate whose fit has not begun and whose nets are not yet calibrated.
 
     Args:
@@ -28,6 +34,7 @@ def prepare(model: HybridModel, states: tuple[State, ...], samples: Samples, set
         states: what is known of its states.
         samples: the observations that may be seen.
         settings: weights of priors, steps per interval.
+        prior_mean: (number of raw parameters,), default: where the model stands.
     """
     coordinates = Coordinates.of(states, samples.times.device)
     observations = coordinates.inner(samples.states)
@@ -36,7 +43,8 @@ def prepare(model: HybridModel, states: tuple[State, ...], samples: Samples, set
     smoothed = _of_states(model, coordinates, samples, smoothed, scale)
     initial = InitialStates(states, coordinates, samples, smoothed, scale, model)
     slope = spreads(smoothed.derivatives)
-    return Loss(model, coordinates, samples, smoothed, initial, scale, slope, settings, _known_noise(states, scale))
+    noise = _known_noise(states, scale)
+    return Loss(model, coordinates, samples, smoothed, initial, scale, slope, settings, noise, start=prior_mean)
 
 
 def _of_states(

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archsearch.errors import SpaceError
+from archsearch.candidate.check import check
+from archsearch.errors import RequestError, SpaceError
 from archsearch.problem.loading import assumptions, load_problem
+from archsearch.proposers.grammar import GrammarProposer
 
 SPACE = """
 [problem]
@@ -101,3 +103,15 @@ def test_a_static_problem_needs_conditions(make_space: MakeSpace) -> None:
     without = SPACE[: SPACE.index("[[inputs]]")]
     with pytest.raises(SpaceError, match=r"inputs: expected \[\[inputs\]\] with at least one name"):
         load_problem(str(make_space(without, DATA)))
+
+
+def test_a_model_in_time_is_told_that_a_static_problem_has_none(make_space: MakeSpace) -> None:
+    space = load_problem(str(make_space(SPACE, DATA))).space
+    found = check("class Candidate(HybridModel):\n    def rhs(self, t, x, u):\n        return {}\n", space)
+    assert any("problem is static" in finding.message for finding in found)
+
+
+def test_a_search_of_a_static_problem_is_refused_with_what_can_be_done(make_space: MakeSpace) -> None:
+    with pytest.raises(RequestError, match="static") as refused:
+        GrammarProposer(load_problem(str(make_space(SPACE, DATA))).space, 0)
+    assert "output(self, x, u)" in refused.value.remedy
