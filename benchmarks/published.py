@@ -41,7 +41,7 @@ from simulated_problems import Fitted, Problem, fitted
 
 from archsearch.problem.space import State
 
-LUEG = "Lueg et al. 2026, SiNDAE 1.0.2 run here, 1 seed"
+LUEG = "Lueg et al. 2026, SiNDAE 1.0.2 on two cores, 1 seed"
 NOTES = "CMU course notes, 1 seed"
 SUBSTRATE = 2
 
