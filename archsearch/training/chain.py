@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from archsearch.hybrid import HybridModel
 from archsearch.training.batches import Batch
 from archsearch.training.collocation import collocate
 from archsearch.training.evidence import maximise_evidence
@@ -65,8 +66,11 @@ def by_least_squares(loss: Loss, journal: Journal, generator: torch.Generator) -
     """
     _stable(loss)
     if sum(tensor.numel() for tensor in loss.model.parameters()) > MOST_UNKNOWNS:
-        journal.run("collocation", lambda watch: collocate(loss, loss.settings.collocation_steps, watch))
-        shoot(loss, journal, generator)
+        if _collocates(loss):
+            journal.run("collocation", lambda watch: collocate(loss, loss.settings.collocation_steps, watch))
+            shoot(loss, journal, generator)
+        else:
+            by_shooting(loss, journal, generator)
         return
     whole = Batch.whole(loss)
     squares = LeastSquares(loss, whole)
@@ -85,10 +89,16 @@ def by_least_squares(loss: Loss, journal: Journal, generator: torch.Generator) -
     journal.run("whole trajectories", lambda watch: maximise_evidence(loss, watch=watch))
 
 
+def _collocates(loss: Loss) -> bool:
+    """Whether collocation knows what this candidate declares: states that are measured, and nothing algebraic."""
+    own_start = type(loss.model).initial is not HybridModel.initial
+    return loss.observations.plain and not loss.model.algebraic_variables and not own_start
+
+
 def _otherwise(loss: Loss, journal: Journal, points: list[Point], squares: LeastSquares) -> None:
     """Where states and unknowns together led nowhere: slowly tightened equations, then segments."""
     squares.go(points[0])
-    if not loss.model.algebraic_variables and loss.observations.plain:
+    if _collocates(loss):
         journal.run("collocation", lambda watch: collocate(loss, loss.settings.collocation_steps, watch))
         points.append(squares.here())
     _segments(loss, journal, points, squares, 5)

@@ -47,7 +47,7 @@ class Simultaneous:
         loss: model, data, smooth, scales, priors.
 
     Reference:
-        Biegler (2010), Nonlinear Programming, ch. 10; with nets: Lueg et al. (2025), arXiv 2504.04665. Here the
+        Biegler (2010), Nonlinear Programming, ch. 10; with nets: Lueg et al. (2026), Comput. Optim. Appl.. Here the
         equations are a penalty, because what follows polishes rollouts, in which they hold exactly.
     """
 

@@ -121,8 +121,8 @@ class Curvature:
         promised = float(left.square().sum() + noise * priors)
         return Step((common * self._spread).double(), own.double(), promised)
 
-    def determined(self, noise: float, stiffer: float = 1.0) -> Determined | None:
-        """How many unknowns the data determine, with the precision of the weights changed by a factor.
+    def determined(self, noise: float) -> Determined | None:
+        """How many unknowns the data determine.
 
         Reference:
             MacKay (1992), Neural Computation 4:415, eq. 4.9: the sum of l / (l + a) over the eigenvalues l of the
@@ -130,7 +130,7 @@ class Curvature:
         """
         if not math.isfinite(self._trace):
             return None
-        return self._rows_determine(noise, stiffer) if self.in_rows else self._unknowns_determine(noise, stiffer)
+        return self._rows_determine(noise) if self.in_rows else self._unknowns_determine(noise)
 
     def covariance(self, noise: float, first: int) -> Tensor | None:
         """(first, first): posterior covariance of the first unknowns, all others integrated out; None if singular.
@@ -189,13 +189,13 @@ class Curvature:
         solved = torch.cholesky_solve(right.double().unsqueeze(-1), factor).squeeze(-1).to(right.dtype)
         return -(self._j.T @ solved), -self._to_own(solved)
 
-    def _rows_determine(self, noise: float, stiffer: float) -> Determined | None:
+    def _rows_determine(self, noise: float) -> Determined | None:
         by_weights, by_rest = self._kernels()
-        factor = _factor(by_weights / stiffer + by_rest, noise)
+        factor = _factor(by_weights + by_rest, noise)
         if factor is None:
             return None
         inverse = torch.cholesky_inverse(factor)
-        return Determined(float((inverse * by_weights).sum()) / stiffer, float((inverse * by_rest).sum()))
+        return Determined(float((inverse * by_weights).sum()), float((inverse * by_rest).sum()))
 
     def _covariance_in_rows(self, noise: float, first: int) -> Tensor | None:
         others = gram(self._j[:, first:])
@@ -246,14 +246,13 @@ class Curvature:
             self._rough = gram(j.T, exact=False) if self._parts is None else self._parts[0]
         return self._rough
 
-    def _unknowns_determine(self, noise: float, stiffer: float) -> Determined | None:
+    def _unknowns_determine(self, noise: float) -> Determined | None:
         (j,) = self._eliminated(noise, self._j)
         weights = self._prior.weights
-        pull = torch.where(weights, noise * stiffer, noise).double()
-        factor, info = torch.linalg.cholesky_ex(self._gram_of(j) + torch.diag(pull))
-        if int(info) != 0:
+        factor = _factor(self._gram_of(j), noise)
+        if factor is None:
             return None
-        by_data = 1.0 - pull * torch.cholesky_inverse(factor).diagonal()
+        by_data = 1.0 - noise * torch.cholesky_inverse(factor).diagonal()
         own = float(self._own.any(1).sum())  # data all but always determine a state that they begin with
         return Determined(float(by_data[weights].sum()), float(by_data[~weights].sum()) + own)
 

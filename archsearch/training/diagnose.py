@@ -9,7 +9,7 @@ from torch import Tensor
 
 from archsearch.training.batches import Batch
 from archsearch.training.fit import Fit
-from archsearch.training.least_squares import LeastSquares
+from archsearch.training.least_squares import UNINFORMED, LeastSquares
 
 CONTRACTION = 0.5
 """A parameter is identified if the data leave less than this share of the standard deviation of its prior."""
@@ -19,9 +19,10 @@ def diagnose(found: Fit) -> dict[str, Any]:
     """Standard errors and identifiability of the physical parameters, and the share of the nets.
 
     The posterior is Gaussian around the fit (Laplace), weights of the nets and initial states integrated out: a
-    parameter that a net could take over keeps the width of its prior, and is called not identified. Regularizers
-    and priors of weights do not count: they choose a convention, the data do not. Transformed parameters have a prior
-    of standard deviation 1. With no more data than physical unknowns nothing is identified: the noise is not.
+    parameter that a net could take over keeps the width of its prior, and is called not identified. Regularizers and
+    priors of weights do not count: they choose a convention, the data do not. The width of a prior is that of the
+    transformed parameter, 1 unless the settings say otherwise. With no more data than physical unknowns nothing is
+    identified: the noise is not.
 
     Reference:
         The local test is that of science's standard theory of nuisance parameters: the information about the physics
@@ -33,7 +34,8 @@ def diagnose(found: Fit) -> dict[str, Any]:
         slopes = {name: _slope(value, model.raw) for name, value in values.items()}
     spread = _raw_spread(found)
     errors = {name: _length(slope, spread) for name, slope in slopes.items()}
-    widths = {name: _length(slope, torch.ones_like(spread)) for name, slope in slopes.items()}
+    prior = max(found.loss.settings.parameter_prior, UNINFORMED) ** -0.5
+    widths = {name: _length(slope, torch.full_like(spread, prior)) for name, slope in slopes.items()}
     enough = _observations(found) > len(values) + found.loss.initial.count()
     return {
         "std_error": errors,
@@ -48,12 +50,12 @@ def _observations(found: Fit) -> int:
 
 def _slope(value: Tensor, raw: Tensor) -> Tensor:
     (slope,) = torch.autograd.grad(value, raw, retain_graph=True)
-    return slope
+    return slope.cpu()
 
 
 def _length(slope: Tensor, spread: Tensor) -> float:
     """Standard deviation of a value whose raw coordinates have these."""
-    return float((slope * spread).square().sum().sqrt())
+    return float(torch.where(slope != 0, slope * spread, 0.0).square().sum().sqrt())
 
 
 def _raw_spread(found: Fit) -> Tensor:

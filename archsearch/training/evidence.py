@@ -76,7 +76,7 @@ def maximise_evidence(
     data = squares if not loss.regularizers() else LeastSquares(loss, batch, regularized=False, lifted=lifted)
     now, state = Hyper(float(loss.noise), loss.settings.weight_decay), start(squares)
     small, steps, settled = 0, 0, False
-    reason: Reason = "steps"
+    reason: Reason = "steps" if math.isfinite(state.cost) else "not finite"
     while steps < loss.settings.least_squares_steps and math.isfinite(state.cost):
         steps += 1
         squares.go(state.point)
@@ -85,7 +85,10 @@ def maximise_evidence(
         if better is None and squares.stricter():
             squares.go(state.point)
             state = replace(reckoned_anew(squares, state), damping=FIRST_DAMPING)
-            continue
+            if watch(steps):
+                continue
+            reason = "stopped"
+            break
         gained = 0.0 if better is None else (state.cost - better.cost) / state.cost
         before, state = state, state if better is None else better
         squares.go(state.point)

@@ -77,9 +77,11 @@ def fit(
     """
     loss = prepare(model, states, samples, settings, prior_mean)
     journal = Journal(watch)
+    calibrate(loss)  # an untrained net of no size looks stiff where time units are small
     loss.implicit = _needs_implicit_steps(loss)
     physics_first(loss, journal)
     calibrate(loss)
+    loss.find_algebraic()
     if settings.method == "gauss_newton":
         by_least_squares(loss, journal, generator)
     if settings.method == "shooting" or not math.isfinite(training_error(loss)):
@@ -98,7 +100,7 @@ def _needs_implicit_steps(loss: Loss) -> bool:
         return True
     if wanted != "auto":
         return wanted == "implicit"
-    nodes = loss.smoothed.states
+    nodes = torch.where(torch.isfinite(loss.smoothed.states), loss.smoothed.states, loss.initial.value().unsqueeze(1))
     return is_stiff(loss.model, loss.coordinates, nodes, samples.times, samples.inputs, AFFORDABLE_SUBSTEPS)
 
 
@@ -136,15 +138,17 @@ def _grid_error(loss: Loss, exact: Path) -> float:
 def _refined(loss: Loss, journal: Journal, generator: torch.Generator) -> None:
     """Compare with an accurate rollout; where the training grid was too coarse, refine it and polish once more."""
     while not journal.stopped and _refine(loss):
+        loss.limits = None  # multipliers belong to the collocation points of a grid
         if loss.settings.method == "shooting":
             shoot(loss, journal, generator)
-            continue
-        name = f"whole trajectories, {loss.settings.substeps} substeps"
-        journal.run(name, lambda watch: maximise_evidence(loss, watch=watch))
+        else:
+            name = f"whole trajectories, {loss.settings.substeps} substeps"
+            journal.run(name, lambda watch: maximise_evidence(loss, watch=watch))
         keep_limits(loss, journal)
 
 
 def _ended(loss: Loss, journal: Journal) -> Fit:
+    loss.find_algebraic()
     exact = _judge(loss)
     error = loss.error(loss.measured(exact), loss.samples.valid)
     with torch.no_grad():

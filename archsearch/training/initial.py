@@ -41,6 +41,7 @@ class InitialStates:
         self._own_words = type(model).initial is not HybridModel.initial
         said = self._said()
         self._said_by_model = torch.zeros_like(self._base, dtype=torch.bool) if said is None else torch.isfinite(said)
+        self.unsaid = (~self._said_by_model).to(scale.dtype)
         self._free = torch.tensor([state.initial == "estimate" for state in states], device=scale.device)
         self._free &= ~self._said_by_model.all(0)
         bounds = [state.initial if isinstance(state.initial, Bounds) else None for state in states]
@@ -70,12 +71,15 @@ class InitialStates:
 
     def at(self, offsets: Tensor, shared: Tensor) -> Tensor:
         """(N, n), inner coordinates, for unknowns (N, n) and (n,)."""
+        z, said = self._unsaid(offsets, shared), self._said()
+        return z if said is None else torch.where(self._said_by_model, self._coordinates.inner(said), z)
+
+    def _unsaid(self, offsets: Tensor, shared: Tensor) -> Tensor:
+        """(N, n): the same without what the candidate says."""
         shared = self._low + (self._high - self._low) * torch.sigmoid(shared)
         shared = self._coordinates.inner(torch.where(self._bounded, shared, 1.0))
         z = self._base + torch.where(self._free, offsets, 0.0) * self._scale
-        z = torch.where(self._bounded, shared, z)
-        said = self._said()
-        return z if said is None else torch.where(self._said_by_model, self._coordinates.inner(said), z)
+        return torch.where(self._bounded, shared, z)
 
     def _said(self) -> Tensor | None:
         """(N, n), natural units: what the candidate says, NaN where it says nothing; None if it never does."""
@@ -97,7 +101,7 @@ class InitialStates:
         """Derivatives of the initial state with respect to its own offset and its own shared unknown, (n,) each."""
         by_offset = torch.where(self._free, self._scale, 0.0)
         with torch.enable_grad():
-            (by_shared,) = torch.autograd.grad(self.value()[0].sum(), self.shared)
+            (by_shared,) = torch.autograd.grad(self._unsaid(self.offsets, self.shared)[0].sum(), self.shared)
         return by_offset, by_shared
 
     def prior(self) -> Tensor:

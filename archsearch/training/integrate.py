@@ -120,31 +120,6 @@ def runge_kutta_step(field: Field, z: Tensor, t: Tensor, h: Tensor, u: Tensor) -
     return z + step * (k1 + 3 * (k2 + k3) + k4) / 8
 
 
-def one_interval(field: Field, z: Tensor, times: Tensor, inputs: Tensor, substeps: int) -> Tensor:
-    """Integrate every sampling interval by itself, all at once, from given states at its left end.
-
-    Args:
-        field: vector field.
-        z: (N, T - 1, n), inner coordinates, at the left ends.
-        times: (N, T), time unit.
-        inputs: (N, T, m).
-        substeps: steps per interval.
-
-    Returns:
-        (N, T - 1, n), inner coordinates at the right ends.
-    """
-    n, m, many = z.shape[-1], inputs.shape[-1], z.shape[0] * z.shape[1]
-    step = (times[:, 1:] - times[:, :-1]).reshape(-1)
-    ends = rollout(
-        field,
-        z.reshape(-1, n),
-        torch.stack([times[:, :-1].reshape(-1), times[:, :-1].reshape(-1) + step], 1),
-        inputs[:, :-1].reshape(many, 1, m),
-        substeps,
-    )
-    return ends[:, 1].reshape(z.shape)
-
-
 RELATIVE = 1e-10
 """Tolerance of every number that is reported; the absolute one is a hundredth of it, times the size of the states."""
 MOST_STEPS = 20_000

@@ -26,7 +26,7 @@ EXACT = 1e-4
 
 def keep_limits(loss: Loss, journal: Journal) -> None:
     """Hold the limits of a candidate at every collocation point, by rounds of an augmented Lagrangian."""
-    if not keeps_limits(loss.model) or not math.isfinite(training_error(loss)):
+    if journal.stopped or not keeps_limits(loss.model) or not math.isfinite(training_error(loss)):
         return
     margins = _margins(loss)
     loss.limits = opened(margins, LeastSquares(loss, Batch.whole(loss)).visit_here().cost)

@@ -219,13 +219,15 @@ class LeastSquares:
     def _linear(self, point: Point, path: Path, answers: Sensitivities) -> Linear:
         rows, dtype = self._trajectories.linear(point.p, path, answers), answers.unknowns.dtype
         by_offset, by_shared = (slope.to(dtype) for slope in self._loss.initial.slopes())
-        by_shared = rows.by_start * (by_shared if self._batch.start is None else 0.0)
+        whole = self._batch.start is None
+        own = self._loss.initial.unsaid.to(dtype).unsqueeze(1) if whole else 0.0
+        by_shared = rows.by_start * (by_shared * own)
         extra_by_p = self._regularizers.by_p(point.p).to(dtype)
         none = extra_by_p.new_zeros(len(extra_by_p), by_shared.shape[-1])
         return Linear(
             rows=rows.values,
             by_common=torch.cat([rows.by_unknowns, by_shared], -1),
-            by_own=rows.by_start * by_offset if self._free else rows.by_start[..., :0],
+            by_own=rows.by_start * (by_offset * own) if self._free else rows.by_start[..., :0],
             extra=self._regularizers.rows(point.p).to(dtype),
             extra_by_common=torch.cat([extra_by_p, none], -1),
             seen=rows.seen,

@@ -7,6 +7,7 @@ the time in which errors grow have both a rollout and a derivative that means so
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -74,7 +75,7 @@ class _Standing:
     damping: float
 
 
-def fit_lifted(loss: Loss, window: int, steps: int) -> Lifted:
+def fit_lifted(loss: Loss, window: int, steps: int, watch: Callable[[int], bool] = lambda step: True) -> Lifted:
     """Fit model, initial states and the first states of all windows together; model and initial states in place.
 
     The ties are an augmented Lagrangian rather than constraints of a sequential quadratic programme: a merit that is a
@@ -86,6 +87,7 @@ def fit_lifted(loss: Loss, window: int, steps: int) -> Lifted:
         loss: the training problem.
         window: sampling intervals per window; halved until all windows can be rolled out from the smooth and stay near.
         steps: iterations at most.
+        watch: called after every iteration; False stops.
 
     Reference:
         Bock (1983), "Recent advances in parameter identification techniques for O.D.E."; Albersmeyer & Diehl (2010),
@@ -100,6 +102,8 @@ def fit_lifted(loss: Loss, window: int, steps: int) -> Lifted:
         done += 1
         before, after = now, _improved(squares, now)
         now, stuck = after or now, 0 if after else stuck + 1
+        if not watch(done):
+            return _ended(squares, now, done, "stopped")
         decrease = (before.cost - now.cost) / max(before.cost, 1e-300)
         if decrease >= REST:
             continue

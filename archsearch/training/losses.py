@@ -143,6 +143,16 @@ class Loss:
             known = scheme.algebraic(path, self.samples.times, self.samples.inputs)
         return torch.cat([path.z, known], -1)
 
+    @torch.no_grad()
+    def find_algebraic(self) -> None:
+        """Take algebraic variables from a rollout, where there is one; regularizers and nets are judged there."""
+        scheme = self.scheme()
+        if self.algebraic is None or not isinstance(scheme, Implicit):
+            return
+        times, inputs = self.samples.times, self.samples.inputs
+        found = scheme.algebraic(scheme.rolled(self.initial.value(), times, inputs), times, inputs)
+        self.algebraic = torch.where(torch.isfinite(found), found, self.algebraic)
+
     def error(self, z: Tensor, where: Tensor) -> float:
         """Mean square error of measurements (N, T, n) at `where` (N, T), in standard deviations."""
         counted = self._seen & where.unsqueeze(-1)

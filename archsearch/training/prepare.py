@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from archsearch.errors import RequestError
 from archsearch.hybrid import HybridModel
 from archsearch.problem.scales import spread
 from archsearch.problem.space import State
@@ -36,6 +37,8 @@ def prepare(
         settings: weights of priors, steps per interval.
         prior_mean: (number of raw parameters,), default: where the model stands.
     """
+    if samples.times.shape[1] < 2:
+        raise RequestError("No trajectory has two samples.", "Give at least two samples of one trajectory.")
     coordinates = Coordinates.of(states, samples.times.device)
     observations = coordinates.inner(samples.states)
     smoothed = smooth(samples.times, observations)

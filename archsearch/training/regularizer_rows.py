@@ -10,7 +10,7 @@ from archsearch.hybrid import HybridModel
 from archsearch.training.integrate import Coordinates
 from archsearch.training.losses import Loss
 from archsearch.training.regularizers import ROWS
-from archsearch.training.sensitivities import Flat
+from archsearch.training.sensitivities import CHUNK, Flat
 
 
 class RegularizerRows:
@@ -40,7 +40,7 @@ class RegularizerRows:
         if not self._weights:
             return p.new_zeros(0, len(p))
         t, z, u = self._loss.nodes()
-        by_node: tuple[Tensor, Tensor] = vmap(jacrev(self._both), in_dims=(None, 0, 0, 0))(p, t, z, u)
+        by_node: tuple[Tensor, Tensor] = vmap(jacrev(self._both), in_dims=(None, 0, 0, 0), chunk_size=CHUNK)(p, t, z, u)
         values = *self._both(p, t, z, u), self._loss.observed_slopes()
         return torch.cat([weight * _chained(name, values, by_node) for name, weight in self._weights.items()])
 

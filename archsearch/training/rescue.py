@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -47,11 +48,12 @@ def by_windows(loss: Loss, journal: Journal, generator: torch.Generator) -> bool
     if health.verdict not in ("chaotic", "not finite"):
         return False
     squares = LeastSquares(loss, Batch.whole(loss))
-    here, window = squares.here(), health.window
+    here, window, noise = squares.here(), health.window, loss.noise
     found = _fitted(loss, journal, window)
     after = loss.error(found.rollout, loss.samples.valid)
     if not (math.isfinite(after) and after < BETTER * before) and math.isfinite(before):
         squares.go(here)
+        loss.noise = noise
         return False
     if health.verdict == "chaotic" or not math.isfinite(squares.visit_here().cost):
         return True
@@ -69,12 +71,12 @@ def _fitted(loss: Loss, journal: Journal, window: int) -> Lifted:
     while True:
         found: list[Lifted] = []
 
-        def work(watch: object, window: int = window, found: list[Lifted] = found) -> Minimum:
-            found.append(fit_lifted(loss, window, WINDOW_STEPS))
+        def work(watch: Callable[[int], bool], window: int = window, found: list[Lifted] = found) -> Minimum:
+            found.append(fit_lifted(loss, window, WINDOW_STEPS, watch))
             return found[0]
 
         journal.run(f"windows of {window} intervals", work)
-        if found[0].reason == "converged" or window == 1:
+        if found[0].reason in ("converged", "stopped") or window == 1:
             return found[0]
         LeastSquares(loss, Batch.whole(loss)).go(start)
         window = window // 2

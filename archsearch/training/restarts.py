@@ -1,4 +1,4 @@
-"""Fit a candidate from several starts at once and polish the best."""
+"""Fit a candidate from several starts at once and go on from the best."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from archsearch.training.integrate import rollout
 from archsearch.training.losses import Loss
 from archsearch.training.minimise import Minimum, minimise
+from archsearch.training.rollouts import on_grid
 from archsearch.training.stages import Journal
 
 FEW_TRAJECTORIES = 5
@@ -86,9 +86,7 @@ def _best_steps(loss: Loss, journal: Journal, unknowns: list[Tensor], aside: Ten
 
 def _judge(loss: Loss, where: Tensor) -> float:
     """Mean square error of the rollout at these samples; infinite if it is not finite."""
-    with torch.no_grad(), loss.model.prepared():
-        z = rollout(loss.field(), loss.initial.value(), loss.samples.times, loss.samples.inputs, loss.settings.substeps)
-    error = loss.error(z, where)
+    error = loss.error(loss.measured(on_grid(loss)), where)
     return error if error == error else float("inf")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -46,6 +47,8 @@ class Journal:
 
     def run(self, name: str, work: Callable[[Callable[[int], bool]], Minimum]) -> Minimum:
         """Do the work of one stage, unless the fit was stopped before, and note what it did."""
+        if self.stopped:
+            return Minimum(math.nan, 0, "stopped")
         began = time.perf_counter()
         found = work(lambda step: self._goes_on(name, step))
         self.stages.append(
@@ -59,6 +62,8 @@ class Journal:
 
     def say(self, what: str) -> None:
         """Add a word to why the last stage was left."""
+        if not self.stages:
+            return
         last = self.stages[-1]
         self.stages[-1] = replace(last, reason=f"{last.reason}; {what}")
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from known_systems import TRUTH
 
+from archsearch.errors import RequestError
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
@@ -22,7 +23,7 @@ from archsearch.training.task import Samples
 
 STARTS = [(1.0, 2.0), (2.0, 0.5), (0.5, 1.0), (1.5, 1.5)]
 BOTH = (State(name="prey"), State(name="hunter"))
-HEAD = "from archsearch.hybrid import HybridModel, Param\nimport torch\n\n\nclass Candidate(HybridModel):\n"
+HEAD = "from archsearch.hybrid import HybridModel, Net, Param\nimport torch\n\n\nclass Candidate(HybridModel):\n"
 TIMES = np.linspace(0, 5, 26)
 
 
@@ -159,6 +160,23 @@ def test_whoever_watches_may_stop_a_fit_and_has_what_was_reached(
     assert found.stages[-1].reason.endswith("stopped")
 
 
+@pytest.mark.parametrize("method", ["gauss_newton", "shooting"])
+def test_a_fit_that_is_stopped_starts_no_further_stage(
+    lotka_volterra_net: HybridModel, simulate: Callable[..., Samples], method: str
+) -> None:
+    samples = simulate(np.linspace(0, 6, 30), STARTS, noise=0.02)
+    settings = FitSettings.model_validate({"method": method})
+    seen: list[str] = []
+
+    def watch(stage: str, step: int) -> bool:
+        seen.append(stage)
+        return False
+
+    found = fit(lotka_volterra_net, BOTH, samples, settings, torch.Generator().manual_seed(0), watch)
+    assert len(seen) == 1
+    assert [stage.name for stage in found.stages] == seen
+
+
 def test_every_stage_says_how_long_it_took_and_why_it_was_left(
     lotka_volterra_net: HybridModel, simulate: Callable[..., Samples]
 ) -> None:
@@ -266,3 +284,108 @@ def test_stiff_equations_are_fitted_with_implicit_steps() -> None:
     assert values(model)["grow"] == pytest.approx(0.5, rel=0.01)
     error = diagnose(found)["std_error"]["fast"]
     assert abs(values(model)["fast"] - 50) < 3 * error < 30
+
+
+def test_a_slow_system_in_small_units_of_time_is_not_called_stiff() -> None:
+    seconds = 5000.0 * np.arange(26)
+    slow = np.exp(-2e-5 * seconds)[None, :, None] * np.array([1.0, 2.0, 3.0])[:, None, None]
+    samples = measured(slow, 0.01)
+    samples.times[:] = torch.from_numpy(seconds)
+    model, found = fitted(
+        """    rate = Param(1e-5, low=1e-6, high=1e-3)
+    rest = Net(inputs=("a",), role="add", outputs=("a",), hidden=(8,))
+
+    def rhs(self, t, x, u):
+        return {"a": self.rest(x.a) - self.rate * x.a}
+""",
+        (State(name="a"),),
+        samples,
+    )
+    assert not found.loss.implicit
+    assert found.error < 3e-4
+    assert model.nets()["rest"].weights == 25
+
+
+def test_a_trajectory_of_one_sample_is_refused_in_words() -> None:
+    samples = measured(decays()[:, :1], 0.0)
+    short = Samples(samples.ids, samples.times[:, :1], samples.states, samples.inputs[:, :1], samples.valid[:, :1])
+    with pytest.raises(RequestError, match="two samples"):
+        fitted(STANDING, (State(name="x"),), short)
+
+
+STANDING = """    unit = Param(1.0, low=0.5, high=2.0)
+
+    def rhs(self, t, x, u):
+        return {"x": -self.unit * x.x}
+"""
+
+
+def test_limits_are_kept_on_a_grid_that_had_to_be_refined() -> None:
+    times = np.linspace(0, 3, 7)
+    swing = np.stack([np.cos(5 * times), -5 * np.sin(5 * times)], -1)[None]
+    samples = Samples(
+        ("0",),
+        torch.from_numpy(times)[None],
+        torch.from_numpy(swing),
+        torch.zeros(1, 7, 0, dtype=torch.float64),
+        torch.ones(1, 7, dtype=torch.bool),
+    )
+    model, found = fitted(
+        """    stiffness = Param(20.0, low=1.0, high=100.0)
+
+    def rhs(self, t, x, u):
+        return {"x": x.v, "v": -self.stiffness * x.x}
+
+    def limits(self, t, x, u):
+        return {"near": 2.0 - x.x}
+""",
+        (State(name="x"), State(name="v")),
+        samples,
+    )
+    assert values(model)["stiffness"] == pytest.approx(25.0, rel=1e-3)
+    assert any("substeps" in stage.name for stage in found.stages)
+    assert found.status == "ok"
+
+
+@pytest.mark.parametrize("prior", [0.0, 1.0, 100.0])
+def test_a_parameter_without_effect_is_never_called_identified(prior: float) -> None:
+    model = load_candidate(
+        HEAD
+        + """    rate = Param(0.5, low=0.1, high=2.0)
+    idle = Param(0.5, low=0.1, high=2.0)
+
+    def rhs(self, t, x, u):
+        return {"x": -self.rate * x.x + 0.0 * self.idle}
+"""
+    )(("x",))
+    settings = FitSettings(parameter_prior=prior)
+    found = fit(model, (State(name="x"),), measured(decays()[2:3], 0.005), settings, torch.Generator().manual_seed(0))
+    said = diagnose(found)["identified"]
+    assert said == {"rate": True, "idle": False}
+
+
+def test_shooting_judges_what_is_measured_when_it_stops_early(simulate: Callable[..., Samples]) -> None:
+    clean = simulate(TIMES, STARTS).states.numpy()
+    model = load_candidate(
+        HEAD
+        + """    birth = Param(1.3, low=0.1, high=5.0)
+    gain = Param(0.8, low=0.1, high=5.0)
+    death = Param(1.8, low=0.1, high=5.0)
+    meeting = Net(inputs=("prey", "hunter"), role="replace", hidden=(6,))
+    attack = Param(0.9, low=0.1, high=5.0)
+
+    def rhs(self, t, x, u):
+        met = x.prey * x.hunter
+        lost = self.meeting(x.prey, x.hunter, instead_of=self.attack * met)
+        return {"prey": self.birth * x.prey - lost, "hunter": self.gain * met - self.death * x.hunter}
+
+    def observe(self, t, x, u):
+        return {"prey": 10.0 * x.prey + 3.0}
+"""
+    )(("prey", "hunter"), generator=torch.Generator().manual_seed(0))
+    shown = np.stack([10 * clean[..., 0] + 3, clean[..., 1]], -1)
+    settings = FitSettings(method="shooting", rollout_steps=30)
+    found = fit(model, BOTH, measured(shown, 0.02), settings, torch.Generator().manual_seed(0))
+    early = next(stage for stage in found.stages if stage.name == "shooting: early stop")
+    assert early.loss < 1.0
+    assert found.error < 0.05

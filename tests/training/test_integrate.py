@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
-from archsearch.training.integrate import Coordinates, accurate, one_interval, rollout, solver_rollout
+from archsearch.training.integrate import Coordinates, accurate, rollout, solver_rollout
 
 LINEAR = Coordinates.of((State(name="prey"), State(name="hunter")))
 LOGARITHMIC = Coordinates.of((State(name="prey", scale="log"), State(name="hunter", scale="log")))
@@ -75,14 +75,6 @@ def test_padding_stands_still_and_trajectories_do_not_touch(lotka_volterra: Hybr
         alone = rollout(field, start[1:], times[1:], inputs[1:], 4)
     assert torch.equal(together[0, 1], together[0, 3])
     torch.testing.assert_close(together[1:], alone, rtol=1e-13, atol=0)
-
-
-def test_one_interval_restarts_everywhere(lotka_volterra: HybridModel) -> None:
-    field = LINEAR.field(lotka_volterra)
-    times, inputs = torch.linspace(0, 3, 7, dtype=torch.float64)[None], torch.zeros(1, 7, 0)
-    with torch.no_grad():
-        z = rollout(field, torch.tensor([[1.0, 2.0]], dtype=torch.float64), times, inputs, 4)
-        torch.testing.assert_close(one_interval(field, z[:, :-1], times, inputs, 4), z[:, 1:], rtol=1e-12, atol=0)
 
 
 def test_a_trajectory_that_blows_up_is_nan_and_leaves_the_others_alone() -> None:
