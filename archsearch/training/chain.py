@@ -32,6 +32,8 @@ of the data."""
 MOST_SUBSTEPS = 64
 MOST_UNKNOWNS = 6000
 """With more parameters and weights than this, a step of Gauss-Newton costs more than it gains."""
+WIDEST_LOG = 5.0
+"""The logarithm of a state that nothing shows is sought no farther away than a few times this."""
 QUIET = 1e-3
 """Factor of the last layer of a net that is turned down."""
 
@@ -50,6 +52,7 @@ def physics_first(loss: Loss, journal: Journal) -> None:
     """Where a trajectory hides a state, roll out the physics alone, fitted, to have an idea of it to start from."""
     if not bool(unseen(loss).any()):
         return
+    _widen_hidden(loss)
     physics = replace(loss, model=loss.model.nulled())
     unknowns = [loss.model.raw, *loss.initial.unknowns()]
     journal.run("physics alone", lambda watch: minimise(physics.rollout, unknowns, loss.settings.rollout_steps, watch))
@@ -57,6 +60,19 @@ def physics_first(loss: Loss, journal: Journal) -> None:
     with torch.no_grad():
         slopes = physics.field()(loss.samples.times, loss.completed(path), loss.samples.inputs)
     fill_hidden(loss, path.z, slopes)
+
+
+def _widen_hidden(loss: Loss) -> None:
+    """Give the start of a state that nothing shows the unit that moves what is shown by one standard deviation."""
+    squares = LeastSquares(loss, Batch.whole(loss), single=False)
+    here = squares.here()
+    answers = squares.linearised(here, squares.visit(here)).answers
+    rows = answers.initial / loss.scale[:, None]
+    rows = rows[torch.isfinite(loss.coordinates.inner(loss.samples.states))]
+    unit = rows.square().mean(0).rsqrt()
+    most = torch.where(loss.coordinates.logarithmic, WIDEST_LOG, torch.inf)
+    never = unseen(loss).all(0).squeeze(0)
+    loss.initial.widen(torch.where(never & torch.isfinite(unit), torch.minimum(unit, most), 0.0))
 
 
 def by_least_squares(loss: Loss, journal: Journal, generator: torch.Generator) -> None:

@@ -35,7 +35,7 @@ class InitialStates:
         scale: Tensor,
         model: HybridModel,
     ) -> None:
-        self._scale = scale
+        self._unit = scale.clone()
         self._base = _known(states, coordinates, samples, smoothed)
         self._model, self._context = model, samples.inputs[:, 0]
         self._own_words = type(model).initial is not HybridModel.initial
@@ -61,6 +61,10 @@ class InitialStates:
         """Whether any initial value is estimated, trajectory by trajectory."""
         return bool(self._free.any())
 
+    def widen(self, unit: Tensor) -> None:
+        """Let estimated offsets go farther: (n,), inner coordinates, at least the units that they have."""
+        self._unit = torch.maximum(self._unit, unit)
+
     def count(self) -> int:
         """How many numbers are fitted."""
         return len(self._base) * int(self._free.sum()) + int(self._bounded.sum())
@@ -78,7 +82,7 @@ class InitialStates:
         """(N, n): the same without what the candidate says."""
         shared = self._low + (self._high - self._low) * torch.sigmoid(shared)
         shared = self._coordinates.inner(torch.where(self._bounded, shared, 1.0))
-        z = self._base + torch.where(self._free, offsets, 0.0) * self._scale
+        z = self._base + torch.where(self._free, offsets, 0.0) * self._unit
         return torch.where(self._bounded, shared, z)
 
     def _said(self) -> Tensor | None:
@@ -99,7 +103,7 @@ class InitialStates:
 
     def slopes(self) -> tuple[Tensor, Tensor]:
         """Derivatives of the initial state with respect to its own offset and its own shared unknown, (n,) each."""
-        by_offset = torch.where(self._free, self._scale, 0.0)
+        by_offset = torch.where(self._free, self._unit, 0.0)
         with torch.enable_grad():
             (by_shared,) = torch.autograd.grad(self._unsaid(self.offsets, self.shared)[0].sum(), self.shared)
         return by_offset, by_shared

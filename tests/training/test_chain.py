@@ -389,3 +389,28 @@ def test_shooting_judges_what_is_measured_when_it_stops_early(simulate: Callable
     early = next(stage for stage in found.stages if stage.name == "shooting: early stop")
     assert early.loss < 1.0
     assert found.error < 0.05
+
+
+def test_a_hidden_state_of_another_size_is_found() -> None:
+    times = np.linspace(0, 10, 30)
+    hidden = 1e4 * np.exp(-0.3 * times)
+    shown = np.exp(-0.2 * times) * (0.1 + 1e-4 * 1e4 * (1 - np.exp(-0.1 * times)) / 0.1)
+    samples = Samples(
+        ("0",),
+        torch.from_numpy(times)[None],
+        torch.from_numpy(np.stack([shown, np.full_like(hidden, np.nan)], -1))[None],
+        torch.zeros(1, 30, 0, dtype=torch.float64),
+        torch.ones(1, 30, dtype=torch.bool),
+    )
+    model, found = fitted(
+        """    loss = Param(0.5, low=0.01, high=2.0)
+    yields = Param(1e-4, fixed=True)
+
+    def rhs(self, t, x, u):
+        return {"a": self.yields * x.b - 0.2 * x.a, "b": -self.loss * x.b}
+""",
+        (State(name="a"), State(name="b", observed=False)),
+        samples,
+    )
+    assert values(model)["loss"] == pytest.approx(0.3, rel=0.02)
+    assert found.initial[0, 1].item() == pytest.approx(1e4, rel=0.03)
