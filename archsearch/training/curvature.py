@@ -94,10 +94,11 @@ class Curvature:
     def __init__(self, linear: Linear, prior: Prior) -> None:
         dtype = linear.rows.dtype
         self._prior, self._spread = prior, prior.spread().to(dtype)
-        self._seen = linear.seen
-        self._own = torch.where(linear.seen.unsqueeze(-1), linear.by_own, 0.0)
-        self._j = torch.cat([linear.by_common[linear.seen], linear.extra_by_common]) * self._spread
-        self._r = torch.cat([linear.rows[linear.seen], linear.extra])
+        self._seen = linear.seen & _answering(linear)
+        self._own = torch.where(self._seen.unsqueeze(-1), linear.by_own, 0.0)
+        self._j = torch.cat([linear.by_common[self._seen], linear.extra_by_common]) * self._spread
+        self._r = torch.cat([linear.rows[self._seen], linear.extra])
+        self._mute = float(linear.rows[linear.seen & ~self._seen].square().sum())
         self._w = (prior.away / prior.spread()).to(dtype)
         self._own_w = prior.own_away.to(dtype)
         self.in_rows = len(self._r) < self._j.shape[1]
@@ -118,7 +119,7 @@ class Curvature:
         common, own = found[0] - share * self._w, found[1] - share * self._own_w
         left = self._r + self._j @ common + self._by_own(own)
         priors = (self._w + common).square().sum() + (self._own_w + own).square().sum()
-        promised = float(left.square().sum() + noise * priors)
+        promised = float(left.square().sum() + noise * priors) + self._mute
         return Step((common * self._spread).double(), own.double(), promised)
 
     def determined(self, noise: float) -> Determined | None:
@@ -263,6 +264,11 @@ class Curvature:
             return None
         ones = torch.eye(j.shape[1], first, dtype=torch.float64, device=j.device)
         return torch.cholesky_solve(ones, factor)[:first]
+
+
+def _answering(linear: Linear) -> Tensor:
+    """(M, R): rows that depend on any unknown; the others only cost time."""
+    return (linear.by_common != 0).any(-1) | (linear.by_own != 0).any(-1)
 
 
 def gram(a: Tensor, exact: bool = True) -> Tensor:
