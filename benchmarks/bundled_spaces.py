@@ -309,7 +309,8 @@ def document(lines: Sequence[ScoreLine], quantities: Sequence[Quantity], trials:
     told = (
         f"Errors are nrmse of full rollouts, validation / sealed test data, medians over {len(seeds)} searches of "
         f"{trials} evaluations each (seeds {', '.join(map(str, seeds))}). Seconds are those of one search, "
-        f"{workers} evaluation{'s at once' if workers > 1 else ' at a time'} on {os.cpu_count()} cores ({platform.machine()}, PyTorch {torch.__version__})."
+        f"{workers} evaluation{'s at once' if workers > 1 else ' at a time'} on {os.cpu_count()} cores "
+        f"({platform.machine()}, PyTorch {torch.__version__})."
     )
     special = [special_table(space, quantities) for space in SPECIAL if any(q.space == space for q in quantities)]
     return "\n\n".join([_wrapped(told), score_table(lines), *special]) + "\n"
