@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from archsearch.training.implicit_tableau import radau_nodes, radau_weights
 from archsearch.training.lbfgs import lbfgs
 from archsearch.training.losses import Loss
 from archsearch.training.minimise import Minimum
 from archsearch.training.regularizer_rows import RegularizerRows
-from archsearch.training.sensitivities import Flat
+from archsearch.training.sensitivities import Flat, substituted_field
 
 PENALTIES = (10.0, 300.0, 1000.0)
 """Weight of the squares of what is wrong with the equations, in units of the observations' squares."""
@@ -47,7 +46,7 @@ class Simultaneous:
         loss: model, data, smooth, scales, priors.
 
     Reference:
-        Biegler (2010), Nonlinear Programming, ch. 10; with nets: Lueg et al. (2026), Comput. Optim. Appl.. Here the
+        Biegler (2010), Nonlinear Programming, ch. 10; with nets: Lueg et al. (2026), Comput. Optim. Appl. Here the
         equations are a penalty, because what follows polishes rollouts, in which they hold exactly.
     """
 
@@ -100,14 +99,8 @@ class Simultaneous:
         return wrong.square().sum() + penalty * defect.square().sum() + loss.noise * prior + extra
 
     def _slopes(self, p: Tensor, z: Tensor) -> Tensor:
-        tensors = self._flat.tensors(self._origin + self._spread * p)
-
-        def derivative(t: Tensor, x: Tensor, u: Tensor) -> Tensor:
-            slopes: Tensor = functional_call(self._loss.model, tensors, (t, x, u))
-            return slopes
-
-        n = z.shape[-1]
-        field = self._loss.coordinates.field_of(derivative)
+        n, tensors = z.shape[-1], self._flat.tensors(self._origin + self._spread * p)
+        field = substituted_field(self._loss.model, self._loss.coordinates, tensors)
         flat = field(self._t.reshape(-1), z.reshape(-1, n), self._u.reshape(self._t.numel(), -1))
         return flat.reshape(z.shape)
 

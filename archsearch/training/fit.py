@@ -88,9 +88,8 @@ def fit(
         by_shooting(loss, journal, generator)
     by_parts = by_windows(loss, journal, generator)
     keep_limits(loss, journal)
-    if not by_parts:
-        _refined(loss, journal, generator)
-    return _ended(loss, journal)
+    exact = _judge(loss) if by_parts else _refined(loss, journal, generator)
+    return _ended(loss, journal, exact)
 
 
 def _needs_implicit_steps(loss: Loss) -> bool:
@@ -104,9 +103,9 @@ def _needs_implicit_steps(loss: Loss) -> bool:
     return is_stiff(loss.model, loss.coordinates, nodes, samples.times, samples.inputs, AFFORDABLE_SUBSTEPS)
 
 
-def _refine(loss: Loss) -> bool:
+def _refine(loss: Loss, exact: Path) -> bool:
     """Halve the steps of the training grid until its error is a small part of the misfit; whether any were halved."""
-    exact, before = _judge(loss), loss.settings.substeps
+    before = loss.settings.substeps
     if not bool(torch.isfinite(exact.z).all()):
         return False
     allowed = _allowed(loss.error(loss.measured(exact), loss.samples.valid))
@@ -135,9 +134,10 @@ def _grid_error(loss: Loss, exact: Path) -> float:
     return float(((exact.z - on_grid(loss).z) / loss.scale)[loss.samples.valid].square().mean())
 
 
-def _refined(loss: Loss, journal: Journal, generator: torch.Generator) -> None:
-    """Compare with an accurate rollout; where the training grid was too coarse, refine it and polish once more."""
-    while not journal.stopped and _refine(loss):
+def _refined(loss: Loss, journal: Journal, generator: torch.Generator) -> Path:
+    """Where the training grid was too coarse, refine it and polish once more; the accurate rollout that has the say."""
+    exact = _judge(loss)
+    while not journal.stopped and _refine(loss, exact):
         loss.limits = None  # multipliers belong to the collocation points of a grid
         if loss.settings.method == "shooting":
             shoot(loss, journal, generator)
@@ -145,11 +145,12 @@ def _refined(loss: Loss, journal: Journal, generator: torch.Generator) -> None:
             name = f"whole trajectories, {loss.settings.substeps} substeps"
             journal.run(name, lambda watch: maximise_evidence(loss, watch=watch))
         keep_limits(loss, journal)
+        exact = _judge(loss)
+    return exact
 
 
-def _ended(loss: Loss, journal: Journal) -> Fit:
+def _ended(loss: Loss, journal: Journal, exact: Path) -> Fit:
     loss.find_algebraic()
-    exact = _judge(loss)
     error = loss.error(loss.measured(exact), loss.samples.valid)
     with torch.no_grad():
         initial = loss.coordinates.natural(loss.initial.value())

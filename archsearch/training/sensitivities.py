@@ -75,12 +75,14 @@ def step_of(model: HybridModel, coordinates: Coordinates, substeps: int) -> Step
     flat = Flat.of(model)
 
     def step(p: Tensor, z: Tensor, t: Tensor, h: Tensor, u: Tensor) -> Tensor:
-        return interval(_field(model, coordinates, flat.tensors(p)), z, t, h, u, substeps)
+        return interval(substituted_field(model, coordinates, flat.tensors(p)), z, t, h, u, substeps)
 
     return step
 
 
-def _field(model: HybridModel, coordinates: Coordinates, tensors: dict[str, Tensor]) -> Field:
+def substituted_field(model: HybridModel, coordinates: Coordinates, tensors: dict[str, Tensor]) -> Field:
+    """The vector field of a model in inner coordinates with these tensors in the place of its own."""
+
     def derivative(at: Tensor, x: Tensor, inputs: Tensor) -> Tensor:
         slopes: Tensor = functional_call(model, tensors, (at, x, inputs))
         return slopes
@@ -153,7 +155,7 @@ def by_layer(model: HybridModel, coordinates: Coordinates, over: Intervals, subs
     with torch.enable_grad(), _tapped(model) as taps:
         raw = model.raw.detach().expand(many, -1).clone().requires_grad_(True)
         z = over.z.detach().clone().requires_grad_(True)
-        ends = interval(_field(model, coordinates, {"raw": raw}), z, over.t, over.h, over.u, substeps)
+        ends = interval(substituted_field(model, coordinates, {"raw": raw}), z, over.t, over.h, over.u, substeps)
         calls: dict[tuple[str, int], list[Layer]] = {}
         for name, layers in taps.items():
             for layer in layers:
