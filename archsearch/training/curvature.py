@@ -95,6 +95,7 @@ class Curvature:
         dtype = linear.rows.dtype
         self._prior, self._spread = prior, prior.spread().to(dtype)
         self._seen = linear.seen & _answering(linear)
+        self._count = int(self._seen.sum())
         self._own = torch.where(self._seen.unsqueeze(-1), linear.by_own, 0.0)
         self._j = torch.cat([linear.by_common[self._seen], linear.extra_by_common]) * self._spread
         self._r = torch.cat([linear.rows[self._seen], linear.extra])
@@ -104,6 +105,7 @@ class Curvature:
         self.in_rows = len(self._r) < self._j.shape[1]
         self._parts: tuple[Tensor, Tensor] | None = None
         self._rough: Tensor | None = None
+        self._directions: tuple[Tensor, Tensor] | None = None
         self._trace = float(self._j.square().sum() + self._own.square().sum())
 
     def step(self, noise: float, damping: float) -> Step | None:
@@ -156,12 +158,12 @@ class Curvature:
     def _to_own(self, rows: Tensor) -> Tensor:
         """(M, n): the transpose of that times (m,)."""
         apart = rows.new_zeros(self._seen.shape)
-        apart[self._seen] = rows[: int(self._seen.sum())]
+        apart[self._seen] = rows[: self._count]
         return (self._own.mT @ apart.unsqueeze(-1)).squeeze(-1)
 
     def _own_kernel(self) -> Tensor:
         """(m, m): what initial states add to the Gram matrix of the rows."""
-        size, count = len(self._r), int(self._seen.sum())
+        size, count = len(self._r), self._count
         kernel = torch.zeros(size, size, dtype=torch.float64, device=self._r.device)
         where = self._seen.reshape(-1)
         blocks: Tensor = torch.block_diag(*(self._own @ self._own.mT).unbind(0))  # type: ignore[no-untyped-call]
@@ -213,14 +215,17 @@ class Curvature:
         """Columns (m, ...) without what the initial states can explain of them, so that their squares add up right."""
         if not self._own.shape[-1]:
             return list(columns)
-        u, s, _ = torch.linalg.svd(self._own, full_matrices=False)
+        if self._directions is None:
+            u, s, _ = torch.linalg.svd(self._own, full_matrices=False)
+            self._directions = u, s
+        u, s = self._directions
         shrink = (1.0 - (total / (total + s.square())).sqrt()).unsqueeze(-1)
-        count, left = int(self._seen.sum()), []
+        left = []
         for column in columns:
             apart = column.new_zeros(*self._seen.shape, column.shape[-1])
-            apart[self._seen] = column[:count]
+            apart[self._seen] = column[: self._count]
             apart = apart - u @ (shrink * (u.mT @ apart))
-            left.append(torch.cat([apart[self._seen], column[count:]]))
+            left.append(torch.cat([apart[self._seen], column[self._count :]]))
         return left
 
     def _in_unknowns(self, right: Tensor, total: float) -> tuple[Tensor, Tensor] | None:
