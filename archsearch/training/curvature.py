@@ -7,80 +7,17 @@ length of one step. With fewer rows than unknowns everything happens in the spac
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from archsearch.training.compression import Compressed, Directions, directions
+from archsearch.training.linear_problem import Determined, Linear, Prior, Step
+
 BLUR = 3e-7
 """Share of the trace of a matrix below which single precision blurs what is added to its diagonal."""
-
-
-@dataclass(frozen=True)
-class Linear:
-    """Residuals at a point and their Jacobian.
-
-    Attributes:
-        rows: (M, R), misfits in standard deviations; 0 where nothing was observed.
-        by_common: (M, R, C), with respect to what all trajectories share.
-        by_own: (M, R, n), with respect to the initial state of each; n = 0 if these are known.
-        extra: (Q,), residuals that belong to no trajectory.
-        extra_by_common: (Q, C).
-        seen: (M, R), which rows are observations.
-    """
-
-    rows: Tensor
-    by_common: Tensor
-    by_own: Tensor
-    extra: Tensor
-    extra_by_common: Tensor
-    seen: Tensor
-
-
-@dataclass(frozen=True)
-class Prior:
-    """Gaussian priors of all unknowns, at a point.
-
-    Attributes:
-        deviation: (C,), standard deviations of what is shared, for a weight decay of 1.
-        away: (C,), how far the point is from their means.
-        own_away: (M, n), the same of what is own, whose deviation is 1.
-        weights: (C,) bool, which are weights of nets.
-        decay: precision of the weights relative to `deviation`.
-    """
-
-    deviation: Tensor
-    away: Tensor
-    own_away: Tensor
-    weights: Tensor
-    decay: float
-
-    def spread(self) -> Tensor:
-        """(C,), standard deviations with the decay in force."""
-        return torch.where(self.weights, self.deviation / self.decay**0.5, self.deviation)
-
-
-@dataclass(frozen=True)
-class Determined:
-    """How many unknowns the data determine, of the weights and of all others."""
-
-    weights: float
-    others: float
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step and what it promises.
-
-    Attributes:
-        common: (C,).
-        own: (M, n).
-        promised: the cost at its end, if everything were linear.
-    """
-
-    common: Tensor
-    own: Tensor
-    promised: float
+TAIL = 1e-2
+"""What rows may say beyond the few directions that are kept, in variances of the noise."""
 
 
 class Curvature:
@@ -89,9 +26,11 @@ class Curvature:
     Args:
         linear: residuals and Jacobian.
         prior: of the unknowns.
+        noise: if given, directions in which the rows say less than this tells are left out of steps.
+        guess: how many directions may be left.
     """
 
-    def __init__(self, linear: Linear, prior: Prior) -> None:
+    def __init__(self, linear: Linear, prior: Prior, noise: float | None = None, guess: int = 0) -> None:
         dtype = linear.rows.dtype
         self._prior, self._spread = prior, prior.spread().to(dtype)
         self._seen = linear.seen & _answering(linear)
@@ -107,11 +46,16 @@ class Curvature:
         self._rough: Tensor | None = None
         self._directions: tuple[Tensor, Tensor] | None = None
         self._trace = float(self._j.square().sum() + self._own.square().sum())
+        found = None if noise is None or not math.isfinite(self._trace) else self._main_directions(TAIL * noise, guess)
+        self.rank = None if found is None else found.count
+        self._few = None if found is None else self._compressed(found.basis)
 
     def step(self, noise: float, damping: float) -> Step | None:
         """The step that minimises the damped linearised cost; None if that cannot be solved."""
         if not math.isfinite(self._trace):
             return None
+        if self._few is not None:
+            return self._few.step(noise, damping)
         total = noise + damping
         share = noise / total  # the square of the distance to the prior's mean is completed with that of the step
         right = self._r - share * (self._j @ self._w + self._by_own(self._own_w))
@@ -133,6 +77,8 @@ class Curvature:
         """
         if not math.isfinite(self._trace):
             return None
+        if self._few is not None:
+            return self._few.determined(noise)
         return self._rows_determine(noise) if self.in_rows else self._unknowns_determine(noise)
 
     def covariance(self, noise: float, first: int) -> Tensor | None:
@@ -169,6 +115,38 @@ class Curvature:
         blocks: Tensor = torch.block_diag(*(self._own @ self._own.mT).unbind(0))  # type: ignore[no-untyped-call]
         kernel[:count, :count] = blocks[where][:, where]
         return kernel
+
+    # ---- in the few directions that matter ----------------------------------------------------------------------
+
+    def _main_directions(self, tail: float, guess: int) -> Directions | None:
+        """Where the rows point to, but for a small tail of the sum of their squares."""
+        many, own = self._own.shape[0], self._own.shape[-1]
+
+        def sample(k: int, generator: torch.Generator) -> Tensor:
+            drawn = torch.randn(self._j.shape[1] + many * own, k, generator=generator, dtype=torch.float32).to(self._j)
+            found = self._j @ drawn[: self._j.shape[1]]
+            if own:
+                rows = self._own @ drawn[self._j.shape[1] :].reshape(many, own, k)
+                found[: self._count] += rows[self._seen]
+            return found
+
+        return directions(sample, (len(self._j), self._j.shape[1] + many * own), tail, guess)
+
+    def _compressed(self, basis: Tensor) -> Compressed:
+        """The problem in these directions of its rows: (m, k)."""
+        by_own = self._own.new_zeros(basis.shape[1], self._own.shape[0], self._own.shape[-1])
+        if self._own.shape[-1]:
+            apart = basis.new_zeros(*self._seen.shape, basis.shape[1])
+            apart[self._seen] = basis[: self._count]
+            by_own = (apart.mT @ self._own).transpose(0, 1)
+        rows = basis.T @ self._r
+        return Compressed(
+            rows=rows.double(),
+            by_common=(basis.T @ self._j).double(),
+            by_own=by_own.double(),
+            left=float(self._r.double().square().sum() - rows.double().square().sum()) + self._mute,
+            prior=self._prior,
+        )
 
     # ---- in the space of the rows --------------------------------------------------------------------------------
 

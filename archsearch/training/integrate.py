@@ -102,8 +102,15 @@ def solver_rollout(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, subs
     return torch.stack(states, 1)
 
 
+NODES = (0.0, 1 / 3, 2 / 3, 1.0)
+SLOPES = ((), (1 / 3,), (-1 / 3, 1.0), (1.0, -1.0, 1.0))
+WEIGHTS = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
+"""The 3/8 rule of Kutta (1901), which is torchdiffeq's `rk4`: where in a step its four stages lie, what they make of
+the slopes before them, and what the end of the step makes of all."""
+
+
 def runge_kutta_step(field: Field, z: Tensor, t: Tensor, h: Tensor, u: Tensor) -> Tensor:
-    """One step of the 3/8 rule of Kutta (1901), which is torchdiffeq's `rk4`.
+    """One step of the 3/8 rule.
 
     Args:
         field: vector field.
@@ -112,12 +119,20 @@ def runge_kutta_step(field: Field, z: Tensor, t: Tensor, h: Tensor, u: Tensor) -
         h: (...,), step.
         u: (..., m), held.
     """
+    return runge_kutta_stages(field, z, t, h, u)[1]
+
+
+def runge_kutta_stages(field: Field, z: Tensor, t: Tensor, h: Tensor, u: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The four points (..., n) at which a step of the 3/8 rule asks for slopes, and its end (..., n)."""
     step = h.unsqueeze(-1)
     k1 = field(t, z, u)
-    k2 = field(t + h / 3, z + step * k1 / 3, u)
-    k3 = field(t + h * 2 / 3, z + step * (k2 - k1 / 3), u)
-    k4 = field(t + h, z + step * (k1 - k2 + k3), u)
-    return z + step * (k1 + 3 * (k2 + k3) + k4) / 8
+    z2 = z + step * k1 / 3
+    k2 = field(t + h / 3, z2, u)
+    z3 = z + step * (k2 - k1 / 3)
+    k3 = field(t + h * 2 / 3, z3, u)
+    z4 = z + step * (k1 - k2 + k3)
+    k4 = field(t + h, z4, u)
+    return (z, z2, z3, z4), z + step * (k1 + 3 * (k2 + k3) + k4) / 8
 
 
 RELATIVE = 1e-10

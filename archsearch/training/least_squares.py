@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from archsearch.training.batches import Batch
-from archsearch.training.curvature import Curvature, Linear, Prior
+from archsearch.training.curvature import Curvature
+from archsearch.training.linear_problem import Linear, Prior
 from archsearch.training.losses import Loss
 from archsearch.training.regularizer_rows import RegularizerRows
 from archsearch.training.schemes import Path
@@ -111,6 +112,7 @@ class LeastSquares:
         self._regularizers = RegularizerRows(loss, count)
         self._twin = copy.deepcopy(loss.model).to(torch.float32) if single else loss.model
         self._free = batch.start is None and loss.initial.is_free
+        self._compresses, self._rank = single, 0  # until rows turn out to point to too many directions
         self._scheme = loss.scheme()
         self._trajectories = TrajectoryRows(loss, batch, self._scheme)
 
@@ -186,7 +188,10 @@ class LeastSquares:
     def linearised(self, point: Point, visit: Visit) -> Linearised:
         """The problem around a point where the model stands."""
         answers = self._answers(point, visit)
-        return Linearised(Curvature(self._linear(point, visit.path, answers), self._prior(point)), answers, visit.path)
+        linear, prior = self._linear(point, visit.path, answers), self._prior(point)
+        curvature = Curvature(linear, prior, self.noise if self._compresses else None, self._rank)
+        self._compresses, self._rank = curvature.rank is not None, curvature.rank or 0
+        return Linearised(curvature, answers, visit.path)
 
     def moved(self, point: Point, around: Linearised, damping: float) -> tuple[Point, float] | None:
         """Where a damped step leads and the cost that it promises; None if the equations cannot be solved."""

@@ -12,8 +12,9 @@ from torch.func import functional_call, jacrev, vmap
 
 from archsearch.hybrid import HybridModel
 from archsearch.training.integrate import Coordinates, rollout
+from archsearch.training.layerwise import agree, by_layer
 from archsearch.training.many_given import Common, Given
-from archsearch.training.sensitivities import Flat, Intervals, Transitions, agree, by_layer, interval
+from archsearch.training.sensitivities import Flat, Intervals, Transitions, interval
 
 Way = Literal["member by member", "all at once"]
 """How the derivatives and the equations of several members are computed. A CPU is faster with one after the other,

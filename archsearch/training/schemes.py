@@ -12,14 +12,13 @@ from torch.func import jacrev, vmap
 from archsearch.hybrid import HybridModel
 from archsearch.training.implicit import first_sample, rollout_stages
 from archsearch.training.integrate import Coordinates, rollout, solver_rollout
+from archsearch.training.layerwise import agree, by_layer
 from archsearch.training.radau import RadauStep
 from archsearch.training.sensitivities import (
     CHUNK,
     Flat,
     Intervals,
     Transitions,
-    agree,
-    by_layer,
     by_sample,
     interval,
 )

@@ -6,8 +6,7 @@ exact for the fixed-step rollout, and many times faster than differentiating thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,7 +14,6 @@ from torch import Tensor
 from torch.func import functional_call, jacrev, vmap
 
 from archsearch.hybrid import HybridModel
-from archsearch.hybrid.nets import Layer
 from archsearch.training.integrate import Coordinates, Field, runge_kutta_step
 
 CHUNK = 512
@@ -141,86 +139,6 @@ def by_sample(model: HybridModel, coordinates: Coordinates, over: Intervals, sub
     linear = vmap(jacrev(step, argnums=(0, 1)), in_dims=(None, 0, 0, 0, 0), chunk_size=CHUNK)
     by_p, by_z = linear(Flat.of(model).vector(model), over.z, over.t, over.h, over.u)
     return Transitions(by_z.detach(), by_p.detach())
-
-
-def by_layer(model: HybridModel, coordinates: Coordinates, over: Intervals, substeps: int) -> Transitions | None:
-    """The same from one backward pass per state; None if a net does not act on each sample by itself.
-
-    The derivative by a weight is what enters its layer times what comes back to it, summed over all calls at once.
-
-    Reference:
-        Goodfellow (2015), "Efficient per-example gradient computations", arXiv 1510.01799.
-    """
-    many, n = over.z.shape
-    with torch.enable_grad(), _tapped(model) as taps:
-        raw = model.raw.detach().expand(many, -1).clone().requires_grad_(True)
-        z = over.z.detach().clone().requires_grad_(True)
-        ends = interval(substituted_field(model, coordinates, {"raw": raw}), z, over.t, over.h, over.u, substeps)
-        calls: dict[tuple[str, int], list[Layer]] = {}
-        for name, layers in taps.items():
-            for layer in layers:
-                calls.setdefault((name, layer.index), []).append(layer)
-        if any(layer.entered.shape[:-1] != (many,) for layers in calls.values() for layer in layers):
-            return None
-        left = [layer.left for layers in calls.values() for layer in layers]
-        rows = [
-            torch.autograd.grad(
-                ends[:, i].sum(), [raw, z, *left], retain_graph=True, allow_unused=True, materialize_grads=True
-            )
-            for i in range(n)
-        ]
-    blocks = {"raw": torch.stack([row[0] for row in rows], 1)}
-    first = 2
-    for (name, index), layers in calls.items():
-        came = torch.stack([torch.stack(row[first : first + len(layers)], 1) for row in rows], 1)
-        blocks |= _layer_blocks(model, name, index, layers, came)
-        first += len(layers)
-    return Transitions(torch.stack([row[1] for row in rows], 1), _in_order(model, blocks, many, n))
-
-
-def _layer_blocks(model: HybridModel, name: str, index: int, layers: list[Layer], came: Tensor) -> dict[str, Tensor]:
-    """Derivatives by the weights and biases of one layer; came: (B, n, calls, out), what comes back to it."""
-    entered = torch.stack([layer.entered.detach() for layer in layers], 1)
-    by_matrix = torch.einsum("bnso,bsi->bnoi", came, entered)
-    weight = dict(model.nets()[name].named_parameters())[f"weight_{index}"]
-    matrix = layers[0].matrix
-    if matrix is not weight:  # a monotone net passes its weights through a function, element by element
-        with torch.enable_grad():
-            (slope,) = torch.autograd.grad(matrix.sum(), weight, retain_graph=True)
-        by_matrix = by_matrix * slope
-    return {f"{name}.weight_{index}": by_matrix, f"{name}.bias_{index}": came.sum(2)}
-
-
-def _in_order(model: HybridModel, blocks: dict[str, Tensor], many: int, n: int) -> Tensor:
-    """(B, n, P); zero for a net that is never called."""
-    pieces = []
-    for name, tensor in model.named_parameters():
-        block = blocks.get(name)
-        pieces.append(tensor.new_zeros(many, n, tensor.numel()) if block is None else block.reshape(many, n, -1))
-    return torch.cat(pieces, -1)
-
-
-@contextmanager
-def _tapped(model: HybridModel) -> Iterator[dict[str, list[Layer]]]:
-    with ExitStack() as stack:
-        yield {name: stack.enter_context(net.tapped()) for name, net in model.nets().items()}
-
-
-def agree(model: HybridModel, coordinates: Coordinates, over: Intervals, substeps: int) -> bool:
-    """Whether the fast way is right for this candidate: compared with the general one on a few intervals."""
-    few = over.first(FEW)
-    fast = by_layer(model, coordinates, few, substeps)
-    if fast is None:
-        return False
-    slow = by_sample(model, coordinates, few, substeps)
-    if not slow.by_unknowns.numel():
-        return False
-    size = slow.by_unknowns.abs().amax().clamp(min=1e-300)
-    wrong = (fast.by_unknowns - slow.by_unknowns).abs().amax()
-    return bool(wrong <= 1e-8 * size) or not bool(torch.isfinite(size))
-
-
-FEW = 3
 
 
 @dataclass(frozen=True)

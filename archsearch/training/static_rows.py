@@ -12,9 +12,10 @@ from torch.func import functional_call, jacrev, vmap
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.curvature import Curvature, Linear, Prior
+from archsearch.training.curvature import Curvature
 from archsearch.training.evidence import Hyper
 from archsearch.training.integrate import Coordinates
+from archsearch.training.linear_problem import Linear, Prior
 from archsearch.training.losses import FIRST_NOISE, prior_of
 from archsearch.training.prepare import spreads
 from archsearch.training.regularizers import ROWS
