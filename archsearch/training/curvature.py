@@ -11,13 +11,10 @@ import math
 import torch
 from torch import Tensor
 
-from archsearch.training.compression import Compressed, Directions, directions
 from archsearch.training.linear_problem import Determined, Linear, Prior, Step
 
 BLUR = 3e-7
 """Share of the trace of a matrix below which single precision blurs what is added to its diagonal."""
-TAIL = 1e-2
-"""What rows may say beyond the few directions that are kept, in variances of the noise."""
 
 
 class Curvature:
@@ -26,11 +23,9 @@ class Curvature:
     Args:
         linear: residuals and Jacobian.
         prior: of the unknowns.
-        noise: if given, directions in which the rows say less than this tells are left out of steps.
-        guess: how many directions may be left.
     """
 
-    def __init__(self, linear: Linear, prior: Prior, noise: float | None = None, guess: int = 0) -> None:
+    def __init__(self, linear: Linear, prior: Prior) -> None:
         dtype = linear.rows.dtype
         self._prior, self._spread = prior, prior.spread().to(dtype)
         self._seen = linear.seen & _answering(linear)
@@ -46,16 +41,11 @@ class Curvature:
         self._rough: Tensor | None = None
         self._directions: tuple[Tensor, Tensor] | None = None
         self._trace = float(self._j.square().sum() + self._own.square().sum())
-        found = None if noise is None or not math.isfinite(self._trace) else self._main_directions(TAIL * noise, guess)
-        self.rank = None if found is None else found.count
-        self._few = None if found is None else self._compressed(found.basis)
 
     def step(self, noise: float, damping: float) -> Step | None:
         """The step that minimises the damped linearised cost; None if that cannot be solved."""
         if not math.isfinite(self._trace):
             return None
-        if self._few is not None:
-            return self._few.step(noise, damping)
         total = noise + damping
         share = noise / total  # the square of the distance to the prior's mean is completed with that of the step
         right = self._r - share * (self._j @ self._w + self._by_own(self._own_w))
@@ -77,8 +67,6 @@ class Curvature:
         """
         if not math.isfinite(self._trace):
             return None
-        if self._few is not None:
-            return self._few.determined(noise)
         return self._rows_determine(noise) if self.in_rows else self._unknowns_determine(noise)
 
     def covariance(self, noise: float, first: int) -> Tensor | None:
@@ -116,38 +104,6 @@ class Curvature:
         kernel[:count, :count] = blocks[where][:, where]
         return kernel
 
-    # ---- in the few directions that matter ----------------------------------------------------------------------
-
-    def _main_directions(self, tail: float, guess: int) -> Directions | None:
-        """Where the rows point to, but for a small tail of the sum of their squares."""
-        many, own = self._own.shape[0], self._own.shape[-1]
-
-        def sample(k: int, generator: torch.Generator) -> Tensor:
-            drawn = torch.randn(self._j.shape[1] + many * own, k, generator=generator, dtype=torch.float32).to(self._j)
-            found = self._j @ drawn[: self._j.shape[1]]
-            if own:
-                rows = self._own @ drawn[self._j.shape[1] :].reshape(many, own, k)
-                found[: self._count] += rows[self._seen]
-            return found
-
-        return directions(sample, (len(self._j), self._j.shape[1] + many * own), tail, guess)
-
-    def _compressed(self, basis: Tensor) -> Compressed:
-        """The problem in these directions of its rows: (m, k)."""
-        by_own = self._own.new_zeros(basis.shape[1], self._own.shape[0], self._own.shape[-1])
-        if self._own.shape[-1]:
-            apart = basis.new_zeros(*self._seen.shape, basis.shape[1])
-            apart[self._seen] = basis[: self._count]
-            by_own = (apart.mT @ self._own).transpose(0, 1)
-        rows = basis.T @ self._r
-        return Compressed(
-            rows=rows.double(),
-            by_common=(basis.T @ self._j).double(),
-            by_own=by_own.double(),
-            left=float(self._r.double().square().sum() - rows.double().square().sum()) + self._mute,
-            prior=self._prior,
-        )
-
     # ---- in the space of the rows --------------------------------------------------------------------------------
 
     def _blurred(self, total: float) -> bool:
@@ -164,7 +120,7 @@ class Curvature:
 
     def _in_rows(self, right: Tensor, total: float) -> tuple[Tensor, Tensor] | None:
         by_weights, by_rest = self._kernels()
-        factor = _factor(by_weights + by_rest, total)
+        factor = factor_of(by_weights + by_rest, total)
         if factor is None:
             return None
         solved = torch.cholesky_solve(right.double().unsqueeze(-1), factor).squeeze(-1).to(right.dtype)
@@ -172,7 +128,7 @@ class Curvature:
 
     def _rows_determine(self, noise: float) -> Determined | None:
         by_weights, by_rest = self._kernels()
-        factor = _factor(by_weights + by_rest, noise)
+        factor = factor_of(by_weights + by_rest, noise)
         if factor is None:
             return None
         inverse = torch.cholesky_inverse(factor)
@@ -180,11 +136,11 @@ class Curvature:
 
     def _covariance_in_rows(self, noise: float, first: int) -> Tensor | None:
         others = gram(self._j[:, first:])
-        kernel = _factor(others + self._own_kernel() if self._own.shape[-1] else others, noise)
+        kernel = factor_of(others + self._own_kernel() if self._own.shape[-1] else others, noise)
         if kernel is None:
             return None
         mine = self._j[:, :first].double()
-        factor = _factor(noise * mine.T @ torch.cholesky_solve(mine, kernel), noise)
+        factor = factor_of(noise * mine.T @ torch.cholesky_solve(mine, kernel), noise)
         return None if factor is None else torch.cholesky_inverse(factor)
 
     # ---- in the space of the unknowns, initial states eliminated -------------------------------------------------
@@ -208,7 +164,7 @@ class Curvature:
 
     def _in_unknowns(self, right: Tensor, total: float) -> tuple[Tensor, Tensor] | None:
         j, r = self._eliminated(total, self._j, right.unsqueeze(-1))
-        factor = _factor(self._gram_of(j, exact=self._blurred(total)), total)
+        factor = factor_of(self._gram_of(j, exact=self._blurred(total)), total)
         if factor is None:
             return None
         common = -torch.cholesky_solve((j.T @ r).to(factor.dtype), factor).squeeze(-1).to(r.dtype)
@@ -233,7 +189,7 @@ class Curvature:
     def _unknowns_determine(self, noise: float) -> Determined | None:
         (j,) = self._eliminated(noise, self._j)
         weights = self._prior.weights
-        factor = _factor(self._gram_of(j), noise)
+        factor = factor_of(self._gram_of(j), noise)
         if factor is None:
             return None
         by_data = 1.0 - noise * torch.cholesky_inverse(factor).diagonal()
@@ -242,7 +198,7 @@ class Curvature:
 
     def _covariance(self, noise: float, first: int) -> Tensor | None:
         (j,) = self._eliminated(noise, self._j)
-        factor = _factor(self._gram_of(j), noise)
+        factor = factor_of(self._gram_of(j), noise)
         if factor is None:
             return None
         ones = torch.eye(j.shape[1], first, dtype=torch.float64, device=j.device)
@@ -266,7 +222,7 @@ def gram(a: Tensor, exact: bool = True) -> Tensor:
     return torch.from_numpy(array @ array.T)
 
 
-def _factor(matrix: Tensor, ridge: float) -> Tensor | None:
+def factor_of(matrix: Tensor, ridge: float) -> Tensor | None:
     """The Cholesky factor of a matrix plus a multiple of one; None if it has none."""
     damped = matrix.clone()
     damped.diagonal().add_(ridge)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from archsearch.training.batches import Batch
+from archsearch.training.compression import Compressed
 from archsearch.training.curvature import Curvature
 from archsearch.training.gauss_newton import (
     FIRST_DAMPING,
@@ -112,7 +113,7 @@ def _set(loss: Loss, hyper: Hyper) -> None:
     loss.settings = loss.settings.model_copy(update={"weight_decay": hyper.precision})
 
 
-def _updated(loss: Loss, curvature: Curvature, state: State, now: Hyper) -> Hyper | None:
+def _updated(loss: Loss, curvature: Curvature | Compressed, state: State, now: Hyper) -> Hyper | None:
     """Noise and precision that fit the current point; None if its curvature is singular."""
     found = curvature.determined(now.noise)
     if found is None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from archsearch.training.batches import Batch
+from archsearch.training.compression import Compressed, compressed
 from archsearch.training.curvature import Curvature
 from archsearch.training.linear_problem import Linear, Prior
 from archsearch.training.losses import Loss
@@ -65,7 +66,7 @@ class Visit:
 class Linearised:
     """The problem around a point: its curvature, and how the states answer to the unknowns."""
 
-    curvature: Curvature
+    curvature: Curvature | Compressed
     answers: Sensitivities
     path: Path
 
@@ -189,9 +190,9 @@ class LeastSquares:
         """The problem around a point where the model stands."""
         answers = self._answers(point, visit)
         linear, prior = self._linear(point, visit.path, answers), self._prior(point)
-        curvature = Curvature(linear, prior, self.noise if self._compresses else None, self._rank)
-        self._compresses, self._rank = curvature.rank is not None, curvature.rank or 0
-        return Linearised(curvature, answers, visit.path)
+        few = compressed(linear, prior, self.noise, self._rank) if self._compresses else None
+        self._compresses, self._rank = few is not None, 0 if few is None else few.rank
+        return Linearised(Curvature(linear, prior) if few is None else few, answers, visit.path)
 
     def moved(self, point: Point, around: Linearised, damping: float) -> tuple[Point, float] | None:
         """Where a damped step leads and the cost that it promises; None if the equations cannot be solved."""

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from archsearch.training.compression import SPARE, Directions, directions
-from archsearch.training.curvature import TAIL, Curvature
+from archsearch.training.compression import SPARE, TAIL, Directions, compressed, directions
+from archsearch.training.curvature import Curvature
 from archsearch.training.linear_problem import Linear, Prior
 
 ROWS, COMMON, TRAJECTORIES, STATES = 400, 600, 4, 3
@@ -76,9 +76,8 @@ def test_steps_in_few_directions_are_those_of_all_rows(single: bool) -> None:
     if single:
         linear = Linear(*(x.float() if x.is_floating_point() else x for x in vars(linear).values()))
     noise, damping = 1e-2, 1e-1
-    exact, few = Curvature(linear, prior), Curvature(linear, prior, noise)
-    assert exact.rank is None
-    assert few.rank is not None
+    exact, few = Curvature(linear, prior), compressed(linear, prior, noise)
+    assert few is not None
     assert few.rank < 100
     for extra in (damping, 0.0):
         wanted, found = exact.step(noise, extra), few.step(noise, extra)
@@ -92,8 +91,20 @@ def test_steps_in_few_directions_are_those_of_all_rows(single: bool) -> None:
 def test_as_many_unknowns_are_determined_as_by_all_rows() -> None:
     linear, prior = _problem()
     noise = 1e-2
-    wanted, found = Curvature(linear, prior).determined(noise), Curvature(linear, prior, noise).determined(noise)
+    few = compressed(linear, prior, noise)
+    assert few is not None
+    wanted, found = Curvature(linear, prior).determined(noise), few.determined(noise)
     assert wanted is not None
     assert found is not None
     assert found.weights == pytest.approx(wanted.weights, abs=TAIL)
     assert found.others == pytest.approx(wanted.others, abs=TAIL)
+
+
+def test_the_posterior_of_the_first_unknowns_is_that_of_all_rows() -> None:
+    linear, prior = _problem()
+    few = compressed(linear, prior, 1e-2)
+    assert few is not None
+    wanted, found = Curvature(linear, prior).covariance(1e-2, 5), few.covariance(1e-2, 5)
+    assert wanted is not None
+    assert found is not None
+    torch.testing.assert_close(found, wanted, rtol=TAIL, atol=TAIL * float(wanted.diagonal().min()))
