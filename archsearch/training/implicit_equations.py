@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, jacrev, vmap
+from torch.func import jacrev, vmap
 
 from archsearch.hybrid import HybridModel
 from archsearch.training.implicit_tableau import STAGES, radau_nodes, radau_weights
 from archsearch.training.integrate import Coordinates
-from archsearch.training.sensitivities import Flat
+from archsearch.training.substitution import of_unknowns
 
 CHUNK = 4096
 """Points linearised at once: more do not fit the cache."""
@@ -32,9 +32,8 @@ class Equations:
         self.n = len(model.states)
         self.guess = tuple(float(value) for value in model.algebraic_variables.values())
         self.q = len(self.guess)
-        self._module = _Complete(model, coordinates)
-        self._flat = Flat.of(model)
-        self._coordinates = coordinates
+        self._model, self._coordinates = model, coordinates
+        self._at = of_unknowns(model, self._both)
 
     def __call__(self, p: Tensor, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
         """Slopes and residuals.
@@ -48,8 +47,7 @@ class Equations:
         Returns:
             (..., n + q): dz/dt (n), inner coordinates per time unit, and what must be 0 (q).
         """
-        tensors = {f"model.{name}": tensor for name, tensor in self._flat.tensors(p).items()}
-        values: Tensor = functional_call(self._module, tensors, (t, v, u))
+        values: Tensor = self._at(p, t, v, u)
         return values
 
     @torch.no_grad()
@@ -66,25 +64,15 @@ class Equations:
         """(..., n + q), differential states completed by the start guesses of the algebraic variables."""
         return torch.cat([z, z.new_tensor(self.guess).expand(*z.shape[:-1], self.q)], -1)
 
-
-class _Complete(torch.nn.Module):
-    """Slopes and residuals as one function, so that both see the same substituted parameters."""
-
-    def __init__(self, model: HybridModel, coordinates: Coordinates) -> None:
-        super().__init__()
-        self.model = model
-        self._coordinates = coordinates
-
-    def forward(self, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
-        """(..., n + q)."""
-        n = len(self.model.states)
-        x = self._coordinates.natural(v[..., :n])
-        w = torch.cat([x, v[..., n:]], -1) if v.shape[-1] > n else x
-        with self.model.prepared():
-            slopes = self.model.derivative(t, w, u)
+    def _both(self, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
+        """(..., n + q), slopes and residuals at the parameters that are in force."""
+        x = self._coordinates.natural(v[..., : self.n])
+        w = torch.cat([x, v[..., self.n :]], -1) if self.q else x
+        with self._model.prepared():
+            slopes = self._model.derivative(t, w, u)
             if self._coordinates.any_logarithmic:
                 slopes = slopes / torch.where(self._coordinates.logarithmic, x, 1.0)
-            return torch.cat([slopes, self.model.residuals(t, w, u)], -1) if v.shape[-1] > n else slopes
+            return torch.cat([slopes, self._model.residuals(t, w, u)], -1) if self.q else slopes
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, jacrev, vmap
+from torch.func import jacrev, vmap
 
 from archsearch.hybrid import HybridModel
 from archsearch.training.integrate import Coordinates
 from archsearch.training.limits import Limits, rows, slopes
 from archsearch.training.radau import RadauStep
-from archsearch.training.sensitivities import CHUNK, Flat, Intervals, Sensitivities
+from archsearch.training.sensitivities import CHUNK, Intervals, Sensitivities
+from archsearch.training.substitution import of_unknowns
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,13 @@ class Margins:
     """
 
     def __init__(self, model: HybridModel, coordinates: Coordinates, step: RadauStep) -> None:
-        self._module = _Margins(model, coordinates)
-        self._flat, self._step = Flat.of(model), step
+        self._model, self._coordinates, self._step = model, coordinates, step
+        self._of_unknowns = of_unknowns(model, self._of_states)
 
     @torch.no_grad()
     def at(self, over: Intervals, stages: Tensor) -> Tensor:
         """(B, points, K), margins at the stages (B, S, 3, n + q) of intervals."""
-        found: Tensor = self._module(*self._points(over, stages))
-        return found
+        return self._of_states(*self._points(over, stages))
 
     @torch.no_grad()
     def linear(self, p: Tensor, over: Intervals, stages: Tensor, limits: Limits, answers: Sensitivities) -> LimitRows:
@@ -86,26 +86,11 @@ class Margins:
 
     def _answers(self, p: Tensor, over: Intervals, stages: Tensor) -> tuple[Tensor, Tensor]:
         """Derivatives of the margins by the complete inner state and directly by the unknowns."""
-
-        def margins(p: Tensor, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
-            tensors = {f"model.{name}": tensor for name, tensor in self._flat.tensors(p).items()}
-            found: Tensor = functional_call(self._module, tensors, (t, v, u))
-            return found
-
         t, v, u = self._points(over, stages)
-        linear = vmap(jacrev(margins, (0, 2)), in_dims=(None, 0, 0, 0), chunk_size=CHUNK)
+        linear = vmap(jacrev(self._of_unknowns, (0, 2)), in_dims=(None, 0, 0, 0), chunk_size=CHUNK)
         by_p, by_v = linear(p, t.flatten(), v.flatten(0, 1), u.flatten(0, 1))
         return by_v.reshape(*v.shape[:2], *by_v.shape[1:]), by_p.reshape(*v.shape[:2], *by_p.shape[1:])
 
-
-class _Margins(torch.nn.Module):
-    """`limits` of complete inner states."""
-
-    def __init__(self, model: HybridModel, coordinates: Coordinates) -> None:
-        super().__init__()
-        self.model = model
-        self._coordinates = coordinates
-
-    def forward(self, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
-        """(..., K)."""
-        return self.model.margins(t, self._coordinates.complete(v), u)
+    def _of_states(self, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
+        """(..., K), of complete inner states v (..., n + q)."""
+        return self._model.margins(t, self._coordinates.complete(v), u)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, jacrev, vmap
+from torch.func import jacrev, vmap
 
 from archsearch.hybrid import HybridModel
 from archsearch.training.integrate import Coordinates
-from archsearch.training.sensitivities import CHUNK, Flat
+from archsearch.training.sensitivities import CHUNK
+from archsearch.training.substitution import of_unknowns
 
 FIRST, NEARNESS, INVERSIONS = 1e-2, 1e-8, 40
 """Damping, pull towards one, and iterations, of states that are sought for measurements."""
@@ -38,15 +39,14 @@ class Observations:
     """
 
     def __init__(self, model: HybridModel, coordinates: Coordinates) -> None:
-        self._module = _Measured(model, coordinates)
-        self._flat = Flat.of(model)
+        self._model, self._coordinates = model, coordinates
+        self._at = of_unknowns(model, self.differentiable)
         self.plain = type(model).observe is HybridModel.observe
         """Whether the states themselves are measured."""
 
     def differentiable(self, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
         """The same, with derivatives."""
-        measured: Tensor = self._module(t, v, u)
-        return measured
+        return self._coordinates.inner(self._model.measured(t, self._coordinates.complete(v), u))
 
     @torch.no_grad()
     def of(self, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
@@ -56,13 +56,7 @@ class Observations:
     @torch.no_grad()
     def answers(self, p: Tensor, t: Tensor, v: Tensor, u: Tensor) -> Answer:
         """Derivatives at B points: p (P,), t (B,), v (B, n + q), u (B, m)."""
-
-        def measured(p: Tensor, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
-            tensors = {f"model.{name}": tensor for name, tensor in self._flat.tensors(p).items()}
-            found: Tensor = functional_call(self._module, tensors, (t, v, u))
-            return found
-
-        by_p, by_v = vmap(jacrev(measured, (0, 2)), in_dims=(None, 0, 0, 0), chunk_size=CHUNK)(p, t, v, u)
+        by_p, by_v = vmap(jacrev(self._at, (0, 2)), in_dims=(None, 0, 0, 0), chunk_size=CHUNK)(p, t, v, u)
         return Answer(by_v, by_p)
 
 
@@ -100,16 +94,3 @@ def inverted(observations: Observations, p: Tensor, t: Tensor, y: Tensor, u: Ten
         z, wrong = torch.where(better, trial, z), torch.where(better, new, wrong)
         damping = torch.where(better, damping / 10.0, damping * 10.0)
     return z
-
-
-class _Measured(torch.nn.Module):
-    """`observe` in inner coordinates."""
-
-    def __init__(self, model: HybridModel, coordinates: Coordinates) -> None:
-        super().__init__()
-        self.model = model
-        self._coordinates = coordinates
-
-    def forward(self, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
-        """(..., n)."""
-        return self._coordinates.inner(self.model.measured(t, self._coordinates.complete(v), u))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, jacrev, vmap
+from torch.func import jacrev, vmap
 
-from archsearch.hybrid import HybridModel
-from archsearch.training.integrate import Coordinates
 from archsearch.training.losses import Loss
 from archsearch.training.regularizers import ROWS
-from archsearch.training.sensitivities import CHUNK, Flat
+from archsearch.training.sensitivities import CHUNK
+from archsearch.training.substitution import of_unknowns
 
 
 class RegularizerRows:
@@ -23,8 +22,8 @@ class RegularizerRows:
 
     def __init__(self, loss: Loss, count: int) -> None:
         self._loss = loss
-        self._flat = Flat.of(loss.model)
-        self._pair = _Pair(loss.model, loss.coordinates)
+        full, physics = loss.coordinates.field(loss.model), loss.coordinates.field(loss.model.nulled())
+        self._pair = of_unknowns(loss.model, lambda t, z, u: (full(t, z, u), physics(t, z, u)))
         self._weights = {name: (weight * count) ** 0.5 for name, weight in loss.regularizers().items()}
 
     def rows(self, p: Tensor) -> Tensor:
@@ -46,8 +45,7 @@ class RegularizerRows:
 
     def _both(self, p: Tensor, t: Tensor, z: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Derivatives of the full model and of the physics alone, over their spread, (..., n) each."""
-        tensors = {f"model.{name}": tensor for name, tensor in self._flat.tensors(p).items()}
-        full, physics = functional_call(self._pair, tensors, (t, z, u))
+        full, physics = self._pair(p, t, z, u)
         return full / self._loss.slope, physics / self._loss.slope
 
 
@@ -56,17 +54,3 @@ def _chained(name: str, values: tuple[Tensor, Tensor, Tensor], by_node: tuple[Te
     by_full, by_physics = jacrev(ROWS[name], argnums=(0, 1))(*values)
     full: Tensor = torch.einsum("qbn,bnp->qp", by_full, by_node[0])
     return full + torch.einsum("qbn,bnp->qp", by_physics, by_node[1])
-
-
-class _Pair(torch.nn.Module):
-    """The full model and the physics alone as one function, so that both see the same substituted parameters."""
-
-    def __init__(self, model: HybridModel, coordinates: Coordinates) -> None:
-        super().__init__()
-        self.model = model
-        self._coordinates = coordinates
-
-    def forward(self, t: Tensor, z: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """(..., n) each, inner coordinates."""
-        full, physics = self._coordinates.field(self.model), self._coordinates.field(self.model.nulled())
-        return full(t, z, u), physics(t, z, u)

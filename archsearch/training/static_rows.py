@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, jacrev, vmap
+from torch.func import jacrev, vmap
 
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
@@ -20,6 +20,7 @@ from archsearch.training.losses import FIRST_NOISE, prior_of
 from archsearch.training.prepare import spreads
 from archsearch.training.regularizers import ROWS
 from archsearch.training.sensitivities import Flat
+from archsearch.training.substitution import of_unknowns
 from archsearch.training.task import Samples
 
 CHUNK = 512
@@ -28,20 +29,6 @@ LEAST_PRECISION = 1e-12
 """Of a prior that is switched off: enough to keep the equations solvable."""
 UNINFORMED = 1e-6
 """Precision of weights where their prior must not inform."""
-
-
-class _Pair(torch.nn.Module):
-    """The full model and the physics alone as one function, so that both see the same substituted parameters."""
-
-    def __init__(self, model: HybridModel, coordinates: Coordinates) -> None:
-        super().__init__()
-        self.model = model
-        self._coordinates = coordinates
-
-    def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """(..., n) each, inner coordinates."""
-        inner = self._coordinates.inner
-        return inner(self.model.outputs(u)), inner(self.model.nulled().outputs(u))
 
 
 @dataclass(frozen=True)
@@ -169,8 +156,9 @@ class StaticRows:
 
     def _both(self, p: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs of the full model and of the physics alone, (..., n) each, inner coordinates."""
-        tensors = {f"model.{name}": tensor for name, tensor in Flat.of(self.model).tensors(p).items()}
-        full, physics = functional_call(_Pair(self.model, self.coordinates), tensors, (u,))
+        inner, alone = self.coordinates.inner, self.model.nulled()
+        pair = of_unknowns(self.model, lambda u: (inner(self.model.outputs(u)), inner(alone.outputs(u))))
+        full, physics = pair(p, u)
         return (physics if self.alone else full), physics
 
     def _misfit(self, full: Tensor) -> Tensor:
