@@ -16,6 +16,7 @@ from torch import Tensor
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
+from archsearch.training.compression import Compressed
 from archsearch.training.curvature import Curvature
 from archsearch.training.diagnose import CONTRACTION
 from archsearch.training.evidence import CLEAN, NOISE, PRECISION, Hyper
@@ -121,7 +122,7 @@ class _Standing:
     damping: float
 
 
-def _improved(rows: StaticRows, at: _Standing, curvature: Curvature, hyper: Hyper) -> _Standing | None:
+def _improved(rows: StaticRows, at: _Standing, curvature: Curvature | Compressed, hyper: Hyper) -> _Standing | None:
     """The next point; None if no damping helps."""
     damping = at.damping
     for _ in range(REFUSALS):
@@ -142,7 +143,7 @@ def _physics_first(rows: StaticRows, hyper: Hyper, go_on: GoOn) -> Minimum:
     at, steps, gained = _Standing(before, physics.cost(before, hyper), FIRST_DAMPING), 0, math.inf
     while steps < PHYSICS_STEPS and gained > ROUGH and math.isfinite(at.cost):
         steps += 1
-        better = _improved(physics, at, physics.curvature(at.p, hyper.precision), hyper)
+        better = _improved(physics, at, physics.curvature(at.p, hyper.precision, hyper.noise), hyper)
         gained = 0.0 if better is None else (at.cost - better.cost) / at.cost
         at = better or at
         if not go_on(steps):
@@ -185,7 +186,7 @@ class _Evidence:
     def _turn(self, at: _Standing) -> tuple[_Standing, bool]:
         """One step and one update of noise and precision; whether both changed next to nothing."""
         rows, before = self._rows, self.hyper
-        curvature = rows.curvature(at.p, before.precision)
+        curvature = rows.curvature(at.p, before.precision, before.noise)
         better = _improved(rows, at, curvature, before)
         gained = 0.0 if better is None else (at.cost - better.cost) / at.cost
         at = better or at
@@ -193,7 +194,7 @@ class _Evidence:
         settled = self.hyper.settled(before) or self.hyper.noise < CLEAN
         return replace(at, cost=rows.cost(at.p, self.hyper)), settled and gained < SMALL_DECREASE
 
-    def _updated(self, curvature: Curvature, p: Tensor) -> Hyper:
+    def _updated(self, curvature: Curvature | Compressed, p: Tensor) -> Hyper:
         """Noise and precision that fit a point; as they were if its curvature is singular."""
         rows, now = self._rows, self.hyper
         found = curvature.determined(now.noise)

@@ -12,6 +12,7 @@ from torch.func import jacrev, vmap
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
+from archsearch.training.compression import Compressed, compressed
 from archsearch.training.curvature import Curvature
 from archsearch.training.evidence import Hyper
 from archsearch.training.integrate import Coordinates
@@ -121,8 +122,10 @@ class StaticRows:
         return error if math.isfinite(error) else math.inf
 
     @torch.no_grad()
-    def curvature(self, p: Tensor, decay: float, regularized: bool = True) -> Curvature:
-        """Rows, Jacobian and priors at a point."""
+    def curvature(
+        self, p: Tensor, decay: float, noise: float | None = None, regularized: bool = True
+    ) -> Curvature | Compressed:
+        """Rows, Jacobian and priors at a point; where a variance of the noise is given, only what it does not cover."""
         both = vmap(jacrev(self._both), in_dims=(None, 0), chunk_size=CHUNK)
         full_by_p, physics_by_p = both(p, self.inputs)
         full, physics = self._both(p, self.inputs)
@@ -141,7 +144,9 @@ class StaticRows:
             extra_by_common=extra_by_p,
             seen=self.seen.reshape(1, -1),
         )
-        return Curvature(linear, self._prior(p, decay))
+        prior = self._prior(p, decay)
+        few = None if noise is None else compressed(linear, prior, noise)
+        return Curvature(linear, prior) if few is None else few
 
     def weights_squared(self, p: Tensor) -> float:
         """The weighed sum of squares of the weights, of which the evidence tells the precision."""
