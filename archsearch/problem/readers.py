@@ -153,7 +153,14 @@ def _parquet_column(source: str, series: Any) -> Column:
     return np.array([str(cell) for cell in series.cast(polars.String).fill_null("").to_list()], dtype=object)
 
 
-def _read_npz(path: Path, time: str, trajectory: str) -> DataTable:
+def read_arrays(path: Path) -> dict[str, Column]:
+    """The arrays of an NPZ file by name.
+
+    Raises:
+        DataError: there is no such file, or it is something else.
+    """
+    if not path.is_file():
+        raise _no_file(path, (".npz",))
     try:
         arrays = read_npz(path.read_bytes())
     except NpzError as error:
@@ -163,16 +170,28 @@ def _read_npz(path: Path, time: str, trajectory: str) -> DataTable:
         ) from error
     if not arrays:
         raise DataError(f"{path.name}: expected one array per column, found none")
+    return arrays
+
+
+def _read_npz(path: Path, time: str, trajectory: str) -> DataTable:
+    arrays = read_arrays(path)
     stacked = any(array.ndim == 2 for array in arrays.values())
     if stacked:
         arrays = _flat(path.name, arrays, time, trajectory)
     lengths = {name: array.shape for name, array in arrays.items()}
     if len(set(lengths.values())) > 1 or any(len(shape) != 1 for shape in lengths.values()):
         shapes = ", ".join(f"{name} {shape}" for name, shape in lengths.items())
-        raise DataError(f"{path.name}: expected arrays of one shape, (rows,) or (trajectories, times), found {shapes}")
+        remedy = "For states on a grid, name its axes under [[axes]]." if any(map(_is_deep, lengths.values())) else ""
+        expected = "expected arrays of one shape, (rows,) or (trajectories, times)"
+        raise DataError(f"{path.name}: {expected}, found {shapes}", remedy)
     columns = {name: _npz_column(path.name, name, array) for name, array in arrays.items()}
     lines = np.arange(1, len(next(iter(columns.values()))) + 1)
     return DataTable(path.name, columns, "row", lines, trajectory if stacked else None)
+
+
+def _is_deep(shape: tuple[int, ...]) -> bool:
+    """Whether an array has more axes than trajectories and times."""
+    return len(shape) > 2
 
 
 def _flat(source: str, arrays: dict[str, Column], time: str, trajectory: str) -> dict[str, Column]:
