@@ -19,6 +19,7 @@ from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training import field_problem
+from archsearch.training.field_fit import FieldFit
 from archsearch.training.field_rollouts import ShortRollouts, Shorts, field_rollout
 from archsearch.training.field_smoothing import smooth_frames
 from archsearch.training.field_windows import PureField, windows_of
@@ -29,7 +30,7 @@ from archsearch.training.patches import Patches
 from archsearch.training.prepare import spreads
 from archsearch.training.sampled_newton import Prior, descend
 from archsearch.training.sensitivities import Flat
-from archsearch.training.stages import Journal, Stage, Watch
+from archsearch.training.stages import Journal, Watch
 from archsearch.training.task import Samples
 from archsearch.training.weak_form import WeakForm, Weights
 
@@ -57,7 +58,7 @@ def fit_field(
     settings: FitSettings,
     generator: torch.Generator,
     watch: Watch = lambda _stage, _step: True,
-) -> tuple[tuple[Stage, ...], float]:
+) -> FieldFit:
     """Fit the parameters and nets of a model of fields, in place.
 
     Args:
@@ -68,9 +69,6 @@ def fit_field(
         generator: draws whatever is drawn.
         watch: called after every iteration; False stops the fit, which is then reported as it is.
 
-    Returns:
-        What was done, and the mean square error of the rollouts on the training data, in variances of the data.
-
     Raises:
         DataError: a state is never observed at some point of the grid.
     """
@@ -78,8 +76,7 @@ def fit_field(
     fit.weak_form()
     fit.guided()
     fit.short_rollouts()
-    error = fit.checked()
-    return tuple(fit.journal.stages), error
+    return fit.ended(fit.checked())
 
 
 @dataclass
@@ -168,7 +165,7 @@ class _FieldFit:
         """Fit the weak form, in place."""
 
         def work(go_on: GoOn) -> Minimum:
-            self.weak = self._weak_form()
+            self.weak = self._weak_form(self.weights)
             self.patches = self.weak.look_around(self._here().to(self.initial.dtype))
             seen = f"sees {self.patches.radius} points far" if self.patches else "sees the whole grid"
             reached = self._descended(self.weak, WEAK_STEPS, go_on)
@@ -221,13 +218,19 @@ class _FieldFit:
 
         return self.journal.run("whole rollouts", work).loss
 
+    def ended(self, error: float) -> FieldFit:
+        """The fit as it stands; regularizers have no part in what the data say."""
+        initial, prior = self.coordinates.natural(self.initial), self.settings.parameter_prior
+        weak = self._weak_form(replace(self.weights, regularizers={}))
+        return FieldFit(self.model, initial, weak, prior, error, tuple(self.journal.stages))
+
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _weak_form(self) -> WeakForm:
+    def _weak_form(self, weights: Weights) -> WeakForm:
         """The weak form on the smooth as it is now."""
         samples, pure = self.samples, PureField(self.model, self.coordinates, PRECISION)
         windows = windows_of(samples.times, samples.valid, samples.inputs, self.smoothed).to(PRECISION)
-        return WeakForm(pure, windows, self.weights.to(PRECISION), self.generator, self.patches)
+        return WeakForm(pure, windows, weights.to(PRECISION), self.generator, self.patches)
 
     def _descended(self, problem: WeakForm | ShortRollouts, steps: int, go_on: GoOn) -> Minimum:
         """Fit, in place, and roll out; the loss per residual."""
@@ -247,7 +250,7 @@ class _FieldFit:
         smoothed = smooth_frames(self.samples.times, self.samples.valid, left, field_problem.exact_states(self.states))
         self.smoothed = self.rolled + smoothed.states
         self.initial = field_problem.initial_frames(self.states, self.coordinates, self.observations, self.smoothed)
-        self.weak = self._weak_form()
+        self.weak = self._weak_form(self.weights)
         return self._kept_if_better(self._descended(self.weak, GUIDED_STEPS, go_on), before)
 
     def _can_be_judged(self) -> bool:

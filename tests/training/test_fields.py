@@ -97,9 +97,10 @@ def bumps(many: int, points: int = 24) -> torch.Tensor:
 
 def fitted(model: HybridModel, samples: Samples, *states: State, watch=lambda _stage, _step: True, **settings):
     told = torch.Generator().manual_seed(0)
-    return fit_field(
+    found = fit_field(
         model, states or (State(name="c", initial="first"),), samples, FitSettings(**settings), told, watch
     )
+    return found.stages, found.error
 
 
 def value(model: HybridModel, name: str) -> float:
