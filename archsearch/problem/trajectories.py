@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
-def over(samples: Bools, states: Floats) -> Bools:
-    """Samples (N, T) with as many axes as states (N, T, *grid, n), so that they broadcast to them."""
+def over(samples: npt.NDArray[Scalar], states: npt.NDArray[Any]) -> npt.NDArray[Scalar]:
+    """Something per sample (N, T) with as many axes as states (N, T, *grid, n), so that it broadcasts to them."""
     return samples.reshape(samples.shape + (1,) * (states.ndim - samples.ndim))
 
 
