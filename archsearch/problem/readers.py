@@ -181,17 +181,17 @@ def _read_npz(path: Path, time: str, trajectory: str) -> DataTable:
     lengths = {name: array.shape for name, array in arrays.items()}
     if len(set(lengths.values())) > 1 or any(len(shape) != 1 for shape in lengths.values()):
         shapes = ", ".join(f"{name} {shape}" for name, shape in lengths.items())
-        remedy = "For states on a grid, name its axes under [[axes]]." if any(map(_is_deep, lengths.values())) else ""
         expected = "expected arrays of one shape, (rows,) or (trajectories, times)"
-        raise DataError(f"{path.name}: {expected}, found {shapes}", remedy)
+        raise DataError(f"{path.name}: {expected}, found {shapes}", _about_grids(arrays))
     columns = {name: _npz_column(path.name, name, array) for name, array in arrays.items()}
     lines = np.arange(1, len(next(iter(columns.values()))) + 1)
     return DataTable(path.name, columns, "row", lines, trajectory if stacked else None)
 
 
-def _is_deep(shape: tuple[int, ...]) -> bool:
-    """Whether an array has more axes than trajectories and times."""
-    return len(shape) > 2
+def _about_grids(arrays: dict[str, Column]) -> str:
+    """What to do if an array has more axes than trajectories and times."""
+    deep = any(array.ndim > 2 for array in arrays.values())
+    return "If states are fields on a grid, name its axes under [[axes]] in space.toml." if deep else ""
 
 
 def _flat(source: str, arrays: dict[str, Column], time: str, trajectory: str) -> dict[str, Column]:
@@ -205,7 +205,8 @@ def _flat(source: str, arrays: dict[str, Column], time: str, trajectory: str) ->
     for name, array in arrays.items():
         if array.shape != shape:
             raise DataError(
-                f"{source}: expected the shape {shape} as for the other columns, found {name} {array.shape}"
+                f"{source}: expected the shape {shape} as for the other columns, found {name} {array.shape}",
+                _about_grids(arrays),
             )
     times = arrays[time] if time in arrays and arrays[time].dtype.kind in "fiu" else np.zeros(shape)
     return {name: array[~np.isnan(times)] for name, array in arrays.items()}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 GRID = 61
 LEVELS = 14
 MOST_PANELS = 4
-MOST_POINTS = 1009
+MOST_POINTS = 401
 """Of a field, whose every point says where the data are."""
 ROLES = {"add": "what {} adds", "scale": "the factor {}", "replace": "{}", "map": "{}"}
 

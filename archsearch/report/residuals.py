@@ -21,7 +21,7 @@ from archsearch.report.drawing import (
     plain_ticks,
 )
 
-MOST_POINTS = 3001
+MOST_POINTS = 501
 """Of a field; no power of two, so that not always the same column of the grid is drawn."""
 
 
