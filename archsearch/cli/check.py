@@ -32,7 +32,14 @@ def check(space: Space, output: Picture = None) -> None:
     target = picture(output or Path(f"{problem.name}_data.png"))
     out = console()
     out.print(f"{problem.space.problem.title} ({problem.name})\n")
-    for table in (_states(problem), _axes(problem), _inputs(problem), _parts(problem), _parameters(problem), _proposals(problem)):
+    for table in (
+        _states(problem),
+        _axes(problem),
+        _inputs(problem),
+        _parts(problem),
+        _parameters(problem),
+        _proposals(problem),
+    ):
         if table.row_count:
             out.print(table)
             out.print()

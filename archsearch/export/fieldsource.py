@@ -24,7 +24,10 @@ def field_training(space: SearchSpace, train: Part, arrays: Mapping[str, Tensor]
         if initial is None or (len(lines) > 1 and numbers > MOST_NUMBERS):
             continue
         inputs = {key: data.inputs[row, :length, i].tolist() for i, key in enumerate(space.input_names)}
-        lines += [f"    {literal(name)}: {{", f'        "times": {literal(data.times[row, :length].tolist(), " " * 8)},']
+        lines += [
+            f"    {literal(name)}: {{",
+            f'        "times": {literal(data.times[row, :length].tolist(), " " * 8)},',
+        ]
         lines += [f'        "inputs": {literal(inputs, " " * 8)},', '        "initial": {']
         for state, frame in zip(space.state_names, initial.unbind(-1), strict=True):
             lines.append(f"            {literal(state)}: {array_source(frame.contiguous(), ' ' * 12)},")

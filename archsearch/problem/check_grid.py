@@ -39,7 +39,7 @@ def _grid(space: SearchSpace) -> Iterator[str]:
 def _problem(space: SearchSpace) -> Iterator[str]:
     """What the fit of a field cannot do."""
     if space.is_static:
-        yield f'problem.kind: expected "process" {WHY}, found \'static\''
+        yield f"problem.kind: expected \"process\" {WHY}, found 'static'"
     if space.split.by == "region":
         yield f'split.by: expected "trajectory" or "time" {WHY}, found \'region\''
     if space.split.start == "warmup":

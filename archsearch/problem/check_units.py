@@ -32,7 +32,12 @@ def findings(space: SearchSpace) -> list[str]:
 def _declared(space: SearchSpace) -> dict[str, str]:
     """Every unit of the file, by its key."""
     found = {"problem.time_unit": space.problem.time_unit}
-    for where, items in (("axes", space.axes), ("states", space.states), ("inputs", space.inputs), ("parameters", space.parameters)):
+    for where, items in (
+        ("axes", space.axes),
+        ("states", space.states),
+        ("inputs", space.inputs),
+        ("parameters", space.parameters),
+    ):
         found |= {f"{where}.{item.name}.unit": item.unit for item in items}
     return found
 

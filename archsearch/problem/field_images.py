@@ -48,9 +48,7 @@ def images_of(problem: Problem, times: Floats, frames: Floats, most: int = MOST_
         most: so many times at most, evenly drawn, the first and the last among them.
     """
     labels = [_label(axis.name, axis.unit) for axis in problem.space.axes]
-    lengths = [
-        (0.0, points * step) for points, step in zip(frames.shape[1:], _steps(problem, frames), strict=True)
-    ]
+    lengths = [(0.0, points * step) for points, step in zip(frames.shape[1:], _steps(problem, frames), strict=True)]
     unit = problem.space.problem.time_unit
     if len(labels) == 1:
         time = (float(times[0]), float(times[-1]))

@@ -31,7 +31,7 @@ WIDTH, HEAD, ROW = 8.0, 0.9, 1.9
 
 
 def draw_data(problem: Problem) -> Figure:
-    """Observations of each state and values of each input over time, a colour per part of the split; fields as images."""
+    """Observations of each state and values of each input over time, a colour per part of the split; or images."""
     from matplotlib.figure import Figure
 
     space = problem.space

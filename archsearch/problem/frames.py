@@ -26,7 +26,7 @@ def assemble_fields(source: str, arrays: Arrays, space: SearchSpace) -> Trajecto
     Args:
         source: the name of the file, for messages.
         arrays: by column: states (N, T, *grid), times (N, T) or (T,), inputs (N, T), (T,) or (N, 1), ids (N,); of
-            a single trajectory without the first axis. Times may end in NaN where a trajectory is shorter than the others.
+            a single trajectory without the first axis. Times may end in NaN where a trajectory is shorter than others.
         space: which names the axes of the grid.
 
     Raises:
@@ -59,7 +59,7 @@ def _with_spacing(source: str, arrays: Arrays, axis: Axis, points: int) -> Axis:
     step = _step(source, arrays[column], axis, points)
     if axis.spacing is not None and abs(axis.spacing - step) > EVEN * step:
         raise DataError(
-            f"{source}: expected a spacing of {axis.spacing:g} (axes.{axis.name}.spacing), found {step:g} in '{column}'",
+            f"{source}: expected a spacing of {axis.spacing:g} (axes.{axis.name}), found {step:g} in '{column}'",
             "Leave out the spacing: it is read off the coordinates.",
         )
     return axis if axis.spacing is not None else with_default(axis, spacing=step)
@@ -183,7 +183,7 @@ class _Reader:
             values = self._numbers(name, f"inputs.{item.name}")
             if values.ndim > 2:
                 raise DataError(
-                    f"{self._source}: expected one number per time in the input '{name}', found the shape {values.shape}",
+                    f"{self._source}: expected one number per time in the input '{name}', found {values.shape}",
                     "An input holds for the whole grid of a trajectory; what varies over the grid must be a state.",
                 )
             found.append(self._shared(values, (many, most), name))
@@ -208,29 +208,34 @@ class _Reader:
         ids = np.atleast_1d(self._array(name, "data.trajectory"))
         labels = tuple(f"{item:.15g}" if isinstance(item, float) else str(item).strip() for item in ids.tolist())
         if ids.shape != (many,) or len(set(labels)) < many:
-            raise DataError(
-                f"{self._source}: expected {many} different ids of trajectories in '{name}', found the shape {ids.shape}"
-                + (" with repeated ids" if ids.shape == (many,) else "")
-            )
+            found = "repeated ones" if ids.shape == (many,) else f"the shape {ids.shape}"
+            raise DataError(f"{self._source}: expected {many} different ids of trajectories in '{name}', found {found}")
         return labels
 
     def _check(self, states: Floats, inputs: Floats, inside: npt.NDArray[np.bool_]) -> None:
         """Every point of the grid is observed at some time, positive where it must be, and inputs are there."""
         for j, item in enumerate(self._space.inputs):
             if np.isnan(inputs[..., j][inside]).any():
-                raise DataError(f"{self._source}: expected a number at every time of the input '{item.name}', found NaN")
+                raise DataError(
+                    f"{self._source}: expected a number at every time of the input '{item.name}', found NaN"
+                )
         for j, state in enumerate(self._space.states):
             seen = states[..., j][inside]
-            blind = np.isnan(np.where(over(inside, states[..., j]), states[..., j], np.nan)).all(1)
-            if blind.any():
-                raise DataError(
-                    f"{self._source}: expected an observation of the state '{state.name}' at every point of the grid "
-                    f"at some time, found none at {int(blind.sum())} points in trajectory #{int(np.argwhere(blind)[0, 0]) + 1}",
-                    "Cut the grid down to where something was measured.",
-                )
+            self._refuse_blind(state, np.where(over(inside, states[..., j]), states[..., j], np.nan))
             if state.scale == "log" and (seen <= 0).any():
                 raise DataError(
                     f"{self._source}: expected values above 0 of '{state.name}', whose scale is \"log\", "
                     f"found {np.nanmin(seen):g}",
                     'Write NaN there, or scale = "linear".',
                 )
+
+    def _refuse_blind(self, state: State, values: Floats) -> None:
+        """Refuse points (N, T, *grid) of the grid that were never measured."""
+        blind = np.isnan(values).all(1)
+        if blind.any():
+            row, points = int(np.argwhere(blind)[0, 0]), int(np.isnan(values).all(1).sum())
+            raise DataError(
+                f"{self._source}: expected an observation of the state '{state.name}' at every point of the grid at "
+                f"some time, found none at {points} points, the first in trajectory #{row + 1}",
+                "Cut the grid down to where something was measured.",
+            )

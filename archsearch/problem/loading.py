@@ -14,8 +14,8 @@ from archsearch.errors import DataError
 from archsearch.problem.assembling import assemble
 from archsearch.problem.default_library import with_default_library
 from archsearch.problem.defaults import assumptions, with_default
-from archsearch.problem.problem import Part, Problem
 from archsearch.problem.frames import assemble_fields, with_spacing
+from archsearch.problem.problem import Part, Problem
 from archsearch.problem.readers import DataTable, read_arrays, read_table
 from archsearch.problem.scales import spread
 from archsearch.problem.space import SearchSpace

@@ -200,7 +200,7 @@ def _check_held_out(part: Part, space: SearchSpace, name: str) -> None:
     seen: Bools = np.asarray(np.any(over(part.given, part.trajectories.states) & part.trajectories.observed, axis=1))
     for column, state in enumerate(space.states):
         if state.observed and isinstance(state.initial, str):
-            everywhere = seen[..., column].reshape(len(seen), -1).all(1)
+            everywhere = np.asarray(seen[..., column].reshape(len(seen), -1).all(1))
             _check_start(part, everywhere, state.name, name, space)
 
 

@@ -72,8 +72,6 @@ def _rows(problem: Problem, model: Model, name: str, most: int) -> Iterator[_Row
 
 def _draw(figure: Figure, places: Sequence[Axes], row: _Row, *, last: bool) -> None:
     """One row with its colour bar."""
-    drawn = [
-        draw_image(axes, image, row.limits, row.colours) for axes, image in zip(places, row.images, strict=True)
-    ]
+    drawn = [draw_image(axes, image, row.limits, row.colours) for axes, image in zip(places, row.images, strict=True)]
     label_images(places, row.images, row.name, last=last)
     figure.colorbar(drawn[-1], ax=list(places), label="" if row.unit == "1" else row.unit)

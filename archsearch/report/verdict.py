@@ -134,8 +134,8 @@ def bootstrap(
 
 def scored_sizes(part: Part) -> dict[str, int]:
     """How many observations each trajectory of a part is scored on, by its id."""
-    states = part.trajectories.states
-    counted: Floats = (over(part.scored, states) & part.trajectories.observed).reshape(len(states), -1).sum(1)
+    observed = part.trajectories.observed
+    counted = (over(part.scored, observed) & observed).reshape(len(observed), -1).sum(1)
     return {name: int(count) for name, count in zip(part.trajectories.ids, counted, strict=True)}
 
 

@@ -45,11 +45,11 @@ class RolledFields:
         field = self._coordinates.field(self._model)
 
         def flat(t: Tensor, z: Tensor, u: Tensor) -> Tensor:
-            return field(with_grid(t, axes), z.unflatten(1, shape), inputs_with_grid(u, axes)).flatten(1)
+            return field(with_grid(t, axes), z.reshape(-1, *shape), inputs_with_grid(u, axes)).flatten(1)
 
         with self._model.prepared():
             z = accurate(flat, self._z0.flatten(1), samples.times, samples.inputs, self._task.dense)
-        return z.unflatten(2, shape)
+        return z.reshape(*z.shape[:2], *shape)
 
     @torch.no_grad()
     def without(self, term: str) -> Tensor:

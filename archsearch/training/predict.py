@@ -40,10 +40,11 @@ def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dic
         task: which trajectories; their `states` hold only what a predictor may see.
 
     Returns:
-        `times` (N, T), `states` (N, T, *grid, n), `dense_times` (N, D), `dense_states` (N, D, *grid, n), for every term
-        of `task.gates` `without.<term>` (N, T, *grid, n), the rollout with that term closed, and for every limit of the model
+        `times` (N, T), `states` (N, T, n), `dense_times` (N, D), `dense_states` (N, D, n), for every term of
+        `task.gates` `without.<term>` (N, T, n), the rollout with that term closed, and for every limit of the model
         `limit.<name>` (), its smallest margin anywhere: negative where a rollout breaks it. States are what is
-        measured in their place, in natural units; NaN where the model could not be integrated.
+        measured in their place, in natural units; NaN where the model could not be integrated. Fields
+        have their grid before the last axis.
     """
     model.requires_grad_(False)
     rolled = _predicted(model, stored, task)

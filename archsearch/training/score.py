@@ -24,14 +24,14 @@ def score(problem: Problem, part: Part, predicted: Floats) -> Score:
     Args:
         problem: gives the scales, the states that count and the constraints.
         part: what was observed, and which samples are scored.
-        predicted: (N, T, n), or (N, T, *grid, n) of fields, natural units; anything not finite where a sample is scored makes its trajectory diverged,
-            and the error infinite.
+        predicted: (N, T, n), or (N, T, *grid, n) of fields, natural units; anything not finite where a sample is scored
+            makes its trajectory diverged, and the error infinite.
     """
     counted = over(part.scored, predicted) & part.trajectories.observed & _columns(problem)
     with np.errstate(over="ignore", invalid="ignore"):
         wrong = np.where(counted, predicted - part.trajectories.states, 0.0)
     known = np.isfinite(np.where(over(part.trajectories.valid, predicted), predicted, 0.0))
-    finite: Bools = known.reshape(len(known), -1).all(1)
+    finite: Bools = np.asarray(known.reshape(len(known), -1).all(1))
     wrong = np.where(over(finite, wrong), wrong, np.inf)
     wrong = np.where(counted, wrong, 0.0)
     scaled = wrong / problem.scales

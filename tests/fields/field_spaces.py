@@ -1,4 +1,4 @@
-"""A front on a line: a population spreads, grows to its capacity, and is fed. Solved by SciPy, written as a user would."""
+"""A front on a line: a population spreads, grows to its capacity, and is fed; solved by SciPy."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_the_true_physics_is_recovered_with_its_errors(problem: Problem, physics
         assert fitted.identified
         assert fitted.std_error is not None
         assert abs(fitted.value - truth) < 4 * fitted.std_error
-        assert fitted.std_error < 0.05 * truth
+        assert fitted.std_error < 0.1 * truth
     assert found.parameters["D"].reference == SPREADING
     assert found.validation is not None
     noise = 0.005 / problem.scales[0]
@@ -157,10 +157,10 @@ def test_a_film_goes_on_from_where_its_fit_ends(tmp_path: Path) -> None:
 
 
 def test_a_model_that_explodes_is_a_failure(evaluator: Evaluator) -> None:
-    source = LEARNED.replace("self.D * laplacian", "-1e3 * self.D * laplacian")
+    source = LEARNED.replace("self.D * laplacian", "-1e5 * self.D * laplacian")
     failure = evaluator.evaluate(Candidate(source, "person"), 3).evaluation.failure
     assert failure is not None
-    assert failure.kind in ("diverged", "time")
+    assert failure.kind == "diverged"
 
 
 # ---- export ----------------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_an_exported_file_gives_the_predictions(
     outcome: Outcome = request.getfixturevalue(which)
     source = LEARNED if which == "learned" else render(Genome(), problem.space)
     module = exported(problem, outcome, source, tmp_path / f"{which}_model.py")
-    assert {"depth": {"unit": "mm", "spacing": 0.05}} == module.GRID
+    assert module.GRID == {"depth": {"unit": "mm", "spacing": 0.05}}
     assert module.EQUATIONS["c"].startswith(r"\frac{\partial c}{\partial t} = D\,\nabla^2 c")
     held = problem.validation.trajectories
     initial, inputs = {"c": held.states[0, 0, :, 0]}, {"feed": held.inputs[0, :, 0]}

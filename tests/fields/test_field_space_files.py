@@ -67,7 +67,11 @@ SPACE_ERRORS = {
         "",
         r"terms\.diffusion\.expression: expected \[grid\] and \[\[axes\]\] for laplacian\(\.\.\.\), found none",
     ),
-    "a wrong spacing": ('unit = "mm"', 'unit = "mm"\nspacing = 0.0', r"axes\.depth\.spacing: expected a number above 0"),
+    "a wrong spacing": (
+        'unit = "mm"',
+        'unit = "mm"\nspacing = 0.0',
+        r"axes\.depth\.spacing: expected a number above 0",
+    ),
     "no spacing of its own": ('unit = "mm"', 'unit = "mm"\nstep = 0.1', r"axes\.depth\.step: .* unknown key 'step'"),
     "another length": ('unit = "mm**2/d"', 'unit = "cm**2/d"', r"terms\.diffusion\.expression: .* 100 times that"),
     "two lengths": ("[[states]]", '[[axes]]\nname = "x"\nunit = "cm"\n\n[[states]]', r"axes\.x\.unit: expected 'mm'"),
@@ -117,7 +121,7 @@ DATA_ERRORS: dict[str, tuple[dict[str, np.ndarray | None], str]] = {
     "infinite": ({"c": np.where(FILMS > 0.6, np.inf, FILMS)}, r"found infinite ones"),
     "a blind point": (
         {"c": np.where(np.arange(POINTS) == 3, np.nan, FILMS)},
-        r"every point of the grid at some time, found none at 5 points in trajectory #1",
+        r"every point of the grid at some time, found none at 5 points, the first in trajectory #1",
     ),
     "a start with a hole": (
         {"c": np.where((np.arange(POINTS) == 3) & (np.arange(16) == 0)[:, None], np.nan, FILMS)},
@@ -183,7 +187,11 @@ def test_the_physics_as_given_is_written_with_the_grid_and_read_back(tmp_path: P
         ("(0.05,)", "(0.05, 0.05)", "The spacing (0.05, 0.05) is not that of the grid"),
         ('"neumann"', '"periodic"', "The boundary 'periodic' is not that of the grid"),
         (', "neumann"', "", "The boundary 'periodic' is not that of the grid"),
-        ("    def rhs", "    def limits(self, t, x, u):\n        return {'low': x.c}\n\n    def rhs", "there is no limits"),
+        (
+            "    def rhs",
+            "    def limits(self, t, x, u):\n        return {'low': x.c}\n\n    def rhs",
+            "there is no limits",
+        ),
         ("    def rhs", '    regularizers = {"physics_alone": 1.0}\n\n    def rhs', "'physics_alone' is not available"),
     ],
 )
