@@ -20,7 +20,7 @@ MARGIN = 10.0
 
 
 def with_default_library(space: SearchSpace, train: Trajectories) -> SearchSpace:
-    """A space with library terms, if it is a process off the grid, has no terms and no library, and observes all states.
+    """A space with library terms, if it is a process off a grid that has no terms, no library, and observes all states.
 
     For each state, `linear_x` is a sum over states and inputs, and `interaction_x` is x times such a sum over states:
     with both, Lotka-Volterra and mass-action kinetics of two partners are in reach without a net.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from archsearch.training import field_problem
 from archsearch.training.field_fit import FieldFit
 from archsearch.training.field_rollouts import ShortRollouts, Shorts, field_rollout
 from archsearch.training.field_smoothing import smooth_frames
+from archsearch.training.field_smoothing_space import smooth_in_space
 from archsearch.training.field_windows import PureField, windows_of
 from archsearch.training.integrate import Coordinates
 from archsearch.training.losses import prior_of
@@ -43,6 +45,8 @@ PRECISION = torch.float32
 WEAK_STEPS = 40
 SHORT_STEPS = 3
 MOST_SUBSTEPS = 64
+WILD = 100.0
+"""A rollout with an error of so many variances may be no more than a time step too long for the grid."""
 GRID_SHARE = 0.01
 """Time steps are fine enough if halving them changes the rollout by less than this share of the misfit."""
 GRID_FLOOR = 1e-9
@@ -150,7 +154,7 @@ class _FieldFit:
             coordinates=coordinates,
             samples=samples,
             observations=observations,
-            smoothed=smoothed.states,
+            smoothed=smooth_in_space(smoothed, samples.valid),
             initial=field_problem.initial_frames(states, coordinates, observations, smoothed.states),
             weights=weights,
             prior=Prior((noise * precision).to(PRECISION), mean.to(PRECISION)),
@@ -177,19 +181,22 @@ class _FieldFit:
     def guided(self) -> None:
         """Smooth again what the rollouts leave over, and fit the weak form again, in place, as long as that helps.
 
+        First along the grid as well, which takes away most of the noise that a model sees, then in time alone, which
+        bends nothing that is a few points wide.
         A smooth rounds the corners that inputs make and flattens what is fast. What a fitted model leaves over has no
         such features, so that much stronger smoothing does it no harm.
 
         Reference:
             Glad (1998), "Parametrically guided non-parametric regression", Scand. J. Statist. 25:649, in additive form.
         """
-        for _ in range(GUIDED_ROUNDS):
-            before = self._error(self.rolled, self.aside)
-            if self.journal.stopped or not self._can_be_judged():
-                return
-            self.journal.run("guided", self._guided)
-            if not self._error(self.rolled, self.aside) < GAINED * before:
-                return
+        for in_space in (True, False):
+            for _ in range(GUIDED_ROUNDS):
+                before = self._error(self.rolled, self.aside)
+                if self.journal.stopped or not self._can_be_judged():
+                    return
+                self.journal.run("guided" if in_space else "guided in time", partial(self._guided, in_space))
+                if not self._error(self.rolled, self.aside) < GAINED * before:
+                    break
 
     def short_rollouts(self) -> None:
         """Fit short rollouts, in place, unless whole rollouts of what was held out become worse by it."""
@@ -244,12 +251,15 @@ class _FieldFit:
         self._refine_to_finite()
         return replace(reached, loss=reached.loss / problem.count)
 
-    def _guided(self, go_on: GoOn) -> Minimum:
+    def _guided(self, in_space: bool, go_on: GoOn) -> Minimum:
         """One round: smooth what the rollouts leave over, fit the weak form."""
         before, left = self._standing(), self.observations - self.rolled
         smoothed = smooth_frames(self.samples.times, self.samples.valid, left, field_problem.exact_states(self.states))
-        self.smoothed = self.rolled + smoothed.states
-        self.initial = field_problem.initial_frames(self.states, self.coordinates, self.observations, self.smoothed)
+        in_time = smoothed.states
+        self.smoothed = self.rolled + (smooth_in_space(smoothed, self.samples.valid) if in_space else in_time)
+        self.initial = field_problem.initial_frames(
+            self.states, self.coordinates, self.observations, self.rolled + in_time
+        )
         self.weak = self._weak_form(self.weights)
         return self._kept_if_better(self._descended(self.weak, GUIDED_STEPS, go_on), before)
 
@@ -277,9 +287,9 @@ class _FieldFit:
         Flat.of(self.model).store(self.model, p.to(self.model.raw.dtype))
 
     def _refine_to_finite(self) -> None:
-        """Roll out, with steps so fine that nothing diverges, if any are."""
+        """Roll out, with steps so fine that nothing diverges or runs wild, if any are."""
         self.rolled = self._roll(self.substeps)
-        while not math.isfinite(self._error(self.rolled)) and self.substeps < MOST_SUBSTEPS:
+        while not self._error(self.rolled) < WILD and self.substeps < MOST_SUBSTEPS:
             self.substeps *= 2
             self.rolled = self._roll(self.substeps)
 
