@@ -491,8 +491,8 @@ def test_a_field_that_is_itself_rough_is_left_as_it_is():
 def test_a_fine_grid_with_noise_does_not_bend_the_diffusivity():
     """On 96 points noise of 2 % makes a Laplacian of nothing but noise; and two steps per sample are too few there.
 
-    With frames smoothed in time alone 0.0010 is found in place of 0.0030. What noise the smooth leaves still bends it by
-    some per cent, always downwards.
+    With frames smoothed in time alone 0.0010 is found in place of 0.0030. The noise that is left in the smooth still
+    bends it by some per cent, always downwards.
     """
     source = FISHER.replace("0.05,", f"{1 / 95!r},")
     truth = model_of(source)
