@@ -51,7 +51,8 @@ def diagnose_field(found: FieldFit) -> dict[str, Any]:
     """Standard errors and identifiability of the physical parameters, and the share of the nets.
 
     As `diagnose` says of models without a grid, from the curvature of the weak form: it counts what single windows of
-    time tell, and not how errors add up over a rollout, so that standard errors are too large rather than too small.
+    time tell, and not how errors add up over a rollout, so that standard errors are too large rather than too small. Of
+    the bias that noise in the frames leaves they know nothing.
     """
     model = found.model
     with torch.enable_grad():
