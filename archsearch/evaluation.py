@@ -161,13 +161,14 @@ class Evaluator:
     def _predict(
         self, source: str, weights: bytes, part: Part, seed: int, terms: tuple[str, ...]
     ) -> tuple[Arrays, str]:
-        dense = max(1, round(DENSE_POINTS / part.trajectories.times.shape[1]))
+        few = self._problem.space.is_field  # frames are large, and are looked at one by one
+        dense = 1 if few else max(1, round(DENSE_POINTS / part.trajectories.times.shape[1]))
         task = self._task(part, seed)
         folder = self._folder(source, replace(task, dense=dense, gates=terms))
         (folder / jobs.WEIGHTS_FILE).write_bytes(weights)
         log = self._run("predict_job", folder)
         arrays = _arrays(self._result(folder, jobs.PREDICTIONS_FILE, log))
-        return _shaped(arrays, part, len(self._problem.space.states), dense, terms, log), log
+        return _shaped(arrays, part, dense, terms, log), log
 
     def _task(self, part: Part, seed: int) -> Task:
         space = self._problem.space
@@ -290,13 +291,14 @@ def _arrays(content: bytes) -> Arrays:
     return found
 
 
-def _shaped(arrays: Arrays, part: Part, n: int, dense: int, terms: tuple[str, ...], log: str) -> Arrays:
+def _shaped(arrays: Arrays, part: Part, dense: int, terms: tuple[str, ...], log: str) -> Arrays:
     """The predictions if they have exactly the shapes that were asked for."""
-    many, most = part.trajectories.times.shape
+    states = part.trajectories.states.shape
+    many, most, *each = states
     points = (most - 1) * dense + 1
-    wanted = {"times": (many, most), "states": (many, most, n)}
-    wanted |= {"dense_times": (many, points), "dense_states": (many, points, n)}
-    wanted |= {f"without.{term}": (many, most, n) for term in terms}
+    wanted = {"times": (many, most), "states": states}
+    wanted |= {"dense_times": (many, points), "dense_states": (many, points, *each)}
+    wanted |= {f"without.{term}": states for term in terms}
     found = {name: array.shape for name, array in arrays.items()}
     if found != wanted:
         raise FailedError(_result_failure(f"its predictions have shapes {found}, expected {wanted}"), log)

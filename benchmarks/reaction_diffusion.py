@@ -131,9 +131,9 @@ def one(seed: int, grid: int) -> Clock:
     train, test = data(seed, grid)
     model = candidate(seed, grid)
     clock = Clock(model, test)
-    stages, _ = fit_field(model, STATES, train, FitSettings(), torch.Generator().manual_seed(seed), clock.look)
+    found = fit_field(model, STATES, train, FitSettings(), torch.Generator().manual_seed(seed), clock.look)
     clock.look("end", 0)
-    for stage in stages:
+    for stage in found.stages:
         print(f"    {stage}")
     return clock
 

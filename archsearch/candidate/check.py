@@ -10,6 +10,7 @@ import warnings
 
 from archsearch.candidate.check_declarations import read_declarations
 from archsearch.candidate.check_equations import check_equations
+from archsearch.candidate.check_grid import check_grid
 from archsearch.candidate.check_language import check_language
 from archsearch.candidate.finding import Finding, Findings
 from archsearch.problem.space import SearchSpace
@@ -38,6 +39,7 @@ def _check_tree(tree: ast.Module, space: SearchSpace, findings: Findings) -> Non
     if found is not None:
         declared = read_declarations(found.body, space, findings)
         check_equations(declared, space, found.lineno, findings)
+        check_grid(declared, space, findings)
 
 
 def _parsed(source: str, findings: Findings) -> ast.Module | None:

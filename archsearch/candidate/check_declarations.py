@@ -213,6 +213,9 @@ def _regularizers(node: ast.expr, declared: Declared, space: SearchSpace, findin
         number = as_number(weight)
         if name not in REGULARIZERS:
             findings.unknown(node, "regularizer", str(name), REGULARIZERS)
+        elif name == "physics_alone" and space.is_field:
+            found = "the regularizer 'physics_alone' is not available for fields"
+            findings.add(node, found, "Use 'norm' or 'correlation'")
         if number is None or number < 0:
             findings.add(node, f"the weight of '{name}' is {weight!r}", "Write a number of at least 0")
 

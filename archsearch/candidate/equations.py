@@ -13,6 +13,7 @@ from archsearch.candidate.render import render
 from archsearch.candidate.unfold import TERM, NetCall, Unfolded, unfold
 from archsearch.problem.expressions import ExpressionError, latex_name, parse
 from archsearch.problem.space import SearchSpace, Sign
+from archsearch.problem.syntax import ON_A_GRID
 
 Change = Literal["kept", "added", "replaced", "scaled", "removed"]
 CHANGES: dict[str, Change] = {"add": "added", "scale": "scaled", "replace": "replaced", "map": "replaced"}
@@ -196,6 +197,8 @@ class _Plain(ast.NodeTransformer):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
         if name.startswith(TERM):
             return cast(ast.expr, arguments[0])
+        if name in ON_A_GRID:
+            arguments = arguments[:1]  # spacing and boundary are those of the grid
         if name == "square":
             return ast.BinOp(arguments[0], ast.Pow(), ast.Constant(2))
         if name == "pow" and len(arguments) == 2:

@@ -55,6 +55,8 @@ def _sentence(text: str) -> str:
 
 
 VOCABULARY = ("HybridModel", "Net", "Param", "laplacian", "gradient", "divergence", "advection")
+DIFFERENCES = {"laplacian": 1, "gradient": 1, "divergence": 1, "advection": 2}
+"""The operators of a grid, with the place of the spacing among their arguments."""
 MODULES = ("torch", "math", "archsearch.hybrid", "__future__")
 SIGNATURES = {
     "rhs": ("self", "t", "x", "u"),
@@ -68,6 +70,8 @@ SIGNATURES = {
 """The methods of the model language, besides private helpers."""
 STATIC = ("output", "coefficients")
 """Those that a static model may have."""
+NOT_ON_A_GRID = ("observe", "initial", "algebraic", "limits")
+"""Those that a model of fields cannot have."""
 _MEMBERS = "algebraic_variables is_static outputs residuals margins limit_names initial_states"
 MEMBERS = frozenset(_MEMBERS.split())
 """What else a model has: no name for a parameter or a net."""

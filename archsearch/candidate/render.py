@@ -12,6 +12,7 @@ from archsearch.candidate.describe import claim_of
 from archsearch.candidate.genome import Genome, NetGene
 from archsearch.candidate.plan import Placed, Plan, Quantity, plan
 from archsearch.problem.space import Parameter, SearchSpace, Structure
+from archsearch.problem.syntax import ON_A_GRID
 
 if TYPE_CHECKING:
     import jinja2
@@ -33,6 +34,7 @@ def render(genome: Genome, space: SearchSpace, claim: str = "") -> str:
     body, entries = writer.body(), writer.entries()
     names = {"HybridModel", "Net" if writer.plan.has_net else "", "Param" if writer.plan.parameters else ""}
     text = "\n".join([*body, *entries])
+    names |= {name for name in ON_A_GRID if f"{name}(" in text}
     return _template().render(
         claim=_docstring(claim or claim_of(genome, space)),
         uses_torch="torch." in text,
@@ -57,6 +59,7 @@ class _Writer:
         self.rename = {name: f"x.{name}" for name in space.state_names}
         self.rename |= {name: f"u.{name}" for name in space.input_names}
         self.rename |= {parameter.name: f"self.{parameter.name}" for parameter in space.parameters}
+        self.rename["laplacian"] = f"{_tuple(space.spacing)}, {_quoted(space.grid.boundary or 'periodic')}"
 
     def declarations(self) -> list[str]:
         """The lines of the class body above `rhs`."""

@@ -32,7 +32,14 @@ def check(space: Space, output: Picture = None) -> None:
     target = picture(output or Path(f"{problem.name}_data.png"))
     out = console()
     out.print(f"{problem.space.problem.title} ({problem.name})\n")
-    for table in (_states(problem), _inputs(problem), _parts(problem), _parameters(problem), _proposals(problem)):
+    for table in (
+        _states(problem),
+        _axes(problem),
+        _inputs(problem),
+        _parts(problem),
+        _parameters(problem),
+        _proposals(problem),
+    ):
         if table.row_count:
             out.print(table)
             out.print()
@@ -57,6 +64,17 @@ def _states(problem: Problem) -> Table:
         span = f"{seen.min():.4g} to {seen.max():.4g}" if seen.size else "not observed"
         missing = str(values.size - seen.size) if state.observed else "-"
         table.add_row(state.name, state.unit, state.scale, str(seen.size), missing, span)
+    return table
+
+
+def _axes(problem: Problem) -> Table:
+    """One line per axis of the grid; none if states are numbers."""
+    from archsearch.cli.output import plain_table
+
+    space = problem.space
+    table = plain_table("axis", "unit", "points", "spacing", "boundary")
+    for axis, points in zip(space.axes, problem.train.trajectories.grid, strict=True):
+        table.add_row(axis.name, axis.unit, str(points), f"{axis.spacing:g}", str(space.grid.boundary))
     return table
 
 

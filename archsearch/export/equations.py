@@ -25,7 +25,8 @@ def equations_latex(source: str, space: SearchSpace) -> dict[str, str]:
     The name of a state stands for its derivative, or its output if the model is static, without what was dropped from
     the physics as given. Other names begin with the method of the model language: `limits substrate`.
     """
-    left = "{name}" if is_static(source) else r"\frac{{d\,{name}}}{{dt}}"
+    rate = r"\frac{{\partial {name}}}{{\partial t}}" if space.is_field else r"\frac{{d\,{name}}}{{dt}}"
+    left = "{name}" if is_static(source) else rate
     lines = {}
     for state, pieces in equations_of(source, space).items():
         kept = [piece for piece in pieces if piece.change != "removed"]

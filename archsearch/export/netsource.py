@@ -30,9 +30,9 @@ def net_source(function: str, name: str, net: Net, arrays: Mapping[str, Tensor])
     values = _Arrays(name, arrays)
     layers = [_layer(net, values, index) for index in range(len(net.hidden) + 1)]
     lines = [
-        f"{function}_mean = {_expression(values['mean'])}",
-        f"{function}_std = {_expression(values['std'])}",
-        *(f"{function}_{key} = {_expression(values[key])}" for key in ("scale", "shift") if key in _needed(net)),
+        f"{function}_mean = {array_source(values['mean'])}",
+        f"{function}_std = {array_source(values['std'])}",
+        *(f"{function}_{key} = {array_source(values[key])}" for key in ("scale", "shift") if key in _needed(net)),
         f"{function}_layers = (",
         *(_pair(weight, bias) for weight, bias in layers),
         ")",
@@ -43,7 +43,7 @@ def net_source(function: str, name: str, net: Net, arrays: Mapping[str, Tensor])
     return "\n".join(lines)
 
 
-def _expression(array: Tensor, indent: str = "") -> str:
+def array_source(array: Tensor, indent: str = "") -> str:
     """An array as an expression: readable numbers if it is small, base64 of its float64 bytes otherwise."""
     if array.numel() <= MOST_READABLE:
         return f"array({literal(array.tolist(), indent)})"
@@ -56,7 +56,7 @@ def _expression(array: Tensor, indent: str = "") -> str:
 def _pair(weight: Tensor, bias: Tensor) -> str:
     """One layer in the tuple of layers."""
     inner = " " * 8
-    lines = ["    (", f"{inner}{_expression(weight, inner)},", f"{inner}{_expression(bias, inner)},", "    ),"]
+    lines = ["    (", f"{inner}{array_source(weight, inner)},", f"{inner}{array_source(bias, inner)},", "    ),"]
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ from archsearch.bundled import compiled, template
 from archsearch.candidate.outcome import Evaluation, Score
 from archsearch.errors import RunError
 from archsearch.export.equations import equations_latex
+from archsearch.export.fieldsource import field_training
 from archsearch.export.literals import literal
 from archsearch.export.netsource import net_source
 from archsearch.export.translate import Translation, translate
@@ -24,7 +25,7 @@ from archsearch.problem.space import SearchSpace
 if TYPE_CHECKING:
     from archsearch.study.store import Study
 
-PARTS = ("python", "simulate", "explicit", "implicit", "static", "main")
+PARTS = ("python", "simulate", "field", "arguments", "explicit", "implicit", "static", "main")
 """The templates of which files are put together; no file has all of them."""
 MOST_SAMPLES = 2000
 """The file carries the times and inputs of training trajectories up to this many samples, and of one at least."""
@@ -64,7 +65,7 @@ def python_file(
     space = problem.space
     arrays = _arrays(weights)
     defined = set[str]().union(*(_names_defined(template(_path(part))) for part in PARTS))
-    plain = translate(source, {*defined, *space.state_names, *space.input_names})
+    plain = translate(source, {*defined, *space.state_names, *space.input_names}, grid=space.is_field)
     equations = equations_latex(source, space)
     used = {name: own for name, own in plain.parameters.items() if _is_used(name, own, plain)}
     values = {
@@ -78,8 +79,9 @@ def python_file(
         "states": literal(space.state_names),
         "inputs": literal(space.input_names),
         "time_unit": literal(space.problem.time_unit),
-        "initial": "" if plain.is_static else literal(_initial(space, arrays, problem.train)),
-        "training": literal((_static_training if plain.is_static else _training)(space, problem.train, arrays)),
+        "initial": "" if plain.is_static or plain.grid else literal(_initial(space, arrays, problem.train)),
+        "training": _training_of(problem, plain, arrays),
+        "grid": literal({axis.name: {"unit": axis.unit, "spacing": axis.spacing} for axis in space.axes}),
         "plain": plain,
         "algebraic": literal(plain.algebraic),
         "nets": [net_source(plain.net_functions[name], name, net, arrays) for name, net in plain.nets.items()],
@@ -93,8 +95,10 @@ def _parts(plain: Translation, arrays: Mapping[str, Tensor]) -> tuple[str, ...]:
     """The templates that a model needs: an implicit method for algebraic equations and for what its fit found stiff."""
     if plain.is_static:
         return "python", "static", "main"
+    if plain.grid:
+        return "python", "field", "arguments", "explicit", "main"
     stiff = "training.stiff" in arrays and bool(arrays["training.stiff"].any())
-    return "python", "simulate", "implicit" if plain.algebraic or stiff else "explicit", "main"
+    return "python", "simulate", "arguments", "implicit" if plain.algebraic or stiff else "explicit", "main"
 
 
 def _path(part: str) -> str:
@@ -187,6 +191,14 @@ def _initial(space: SearchSpace, arrays: dict[str, Tensor], train: Part) -> dict
     if values is None:
         raise RunError("The stored weights hold no initial states.", "Run the search again.")
     return dict(zip(space.state_names, values.tolist(), strict=True))
+
+
+def _training_of(problem: Problem, plain: Translation, arrays: dict[str, Tensor]) -> str:
+    """What the file carries of the training data, as source."""
+    space, train = problem.space, problem.train
+    if plain.grid:
+        return field_training(space, train, arrays)
+    return literal((_static_training if plain.is_static else _training)(space, train, arrays))
 
 
 def _training(space: SearchSpace, train: Part, arrays: dict[str, Tensor]) -> dict[str, Any]:

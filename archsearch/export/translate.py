@@ -63,6 +63,7 @@ class Translation:
         constants: expression of the value, and unit, of each parameter that is never fitted.
         nets: declared nets by name.
         net_functions: net name -> name of its function.
+        grid: whether its states are fields.
     """
 
     imports: tuple[str, ...]
@@ -74,6 +75,7 @@ class Translation:
     constants: dict[str, tuple[str, str]]
     nets: dict[str, Net]
     net_functions: dict[str, str]
+    grid: bool = False
 
     @property
     def is_static(self) -> bool:
@@ -81,12 +83,13 @@ class Translation:
         return "output" in self.hooks
 
 
-def translate(source: str, reserved: Iterable[str]) -> Translation:
+def translate(source: str, reserved: Iterable[str], *, grid: bool = False) -> Translation:
     """The plain form of a candidate.
 
     Args:
         source: a candidate that passed the static check.
         reserved: names that the file around it uses; nothing of the candidate is called so.
+        grid: whether its states are fields, and the file around it has the operators for them.
 
     Raises:
         RequestError: the candidate does something with `self` that has no plain form.
@@ -102,14 +105,16 @@ def translate(source: str, reserved: Iterable[str]) -> Translation:
         nets = declared_nets(source)
     except CandidateError as error:
         raise _unplain(error.message.rstrip(".")) from None
-    return _Translator(tree, kind, nets, frozenset(reserved) | frozenset(PLAIN.values())).translation()
+    return _Translator(tree, kind, nets, frozenset(reserved) | frozenset(PLAIN.values()), grid).translation()
 
 
 class _Translator:
     """Reads one module and its class `Candidate`."""
 
-    def __init__(self, tree: ast.Module, kind: ast.ClassDef, nets: dict[str, Net], reserved: frozenset[str]) -> None:
-        self.tree = tree
+    def __init__(
+        self, tree: ast.Module, kind: ast.ClassDef, nets: dict[str, Net], reserved: frozenset[str], grid: bool
+    ) -> None:
+        self.tree, self.grid = tree, grid
         self.methods = {node.name: node for node in kind.body if isinstance(node, ast.FunctionDef)}
         declared = dict(assignments(kind.body))
         self.params = {name: value for name, value in declared.items() if calls(value, "Param")}
@@ -142,6 +147,7 @@ class _Translator:
             constants={name: constant(value) for name, value in self.params.items() if fixed(value)},
             nets=self.nets,
             net_functions={name: self.names[name] for name in self.nets},
+            grid=self.grid,
         )
 
     def _refuse_clash(self, reserved: frozenset[str]) -> None:
@@ -253,7 +259,7 @@ class _Rewriter(ast.NodeTransformer):
         """`self` by itself has no plain form."""
         if node.id in self.selves:
             raise _unplain(f"it hands on `{node.id}` as a whole")
-        if node.id in self.owner.operators:
+        if node.id in self.owner.operators and not self.owner.grid:
             raise _unplain(f"it uses `{node.id}`, so its states are fields on a grid")
         return node
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from archsearch.problem import naming
 from archsearch.problem.expressions import Condition, ExpressionError, parse, parse_condition
 from archsearch.problem.space import LibraryTerm, SearchSpace, Term
+from archsearch.problem.syntax import ON_A_GRID, functions_in
 from archsearch.problem.units import Unit, compare, is_known, parse_unit, same
 
 
@@ -31,7 +32,12 @@ def findings(space: SearchSpace) -> list[str]:
 def _declared(space: SearchSpace) -> dict[str, str]:
     """Every unit of the file, by its key."""
     found = {"problem.time_unit": space.problem.time_unit}
-    for where, items in (("states", space.states), ("inputs", space.inputs), ("parameters", space.parameters)):
+    for where, items in (
+        ("axes", space.axes),
+        ("states", space.states),
+        ("inputs", space.inputs),
+        ("parameters", space.parameters),
+    ):
         found |= {f"{where}.{item.name}.unit": item.unit for item in items}
     return found
 
@@ -50,6 +56,9 @@ def _uses(space: SearchSpace, units: Mapping[str, Unit]) -> Iterator[str]:
     time = units.get("problem.time_unit")
     if time is not None:
         known[naming.TIME] = time
+    length = units.get(f"axes.{space.axes[0].name}.unit") if space.is_field else None
+    if length is not None:
+        known["laplacian"] = length**2
     rates = _rates(space, units, time)
     for term in space.terms:
         yield from _term(f"terms.{term.name}", term, known, rates)
@@ -84,7 +93,8 @@ def _term(
     """
     try:
         expression = parse(term.expression)
-        if not expression.names <= known.keys():
+        used = expression.names | {name for name, _ in functions_in(expression.tree) if name in ON_A_GRID}
+        if not used <= known.keys():
             return
         unit = expression.unit(known)
     except ExpressionError as error:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from archsearch.errors import did_you_mean
-from archsearch.problem import check_split, check_static, check_terms, check_units, naming
+from archsearch.problem import check_grid, check_split, check_static, check_terms, check_units, naming
 from archsearch.problem.findings import show
 from archsearch.problem.naming import Known
 from archsearch.problem.space import Bounds, Parameter, SearchSpace, State
@@ -16,7 +16,7 @@ REMEDIES = {"low": "; leave it out for no bound", "value": "", "high": "; leave 
 REMEDIES |= {"reference": "; leave it out if there is none"}
 """What to do about a number of a parameter that is not finite."""
 
-SPARE_NAMES = ("states", "inputs", "constraints")
+SPARE_NAMES = ("states", "inputs", "axes", "constraints")
 """Lists whose names are never attributes of a model, and so may be `train` or `double`."""
 
 
@@ -33,6 +33,7 @@ def check_meaning(space: SearchSpace, unread: frozenset[str], skipped: frozenset
     found += [] if "split" in skipped else check_split.findings(space, known)
     found += check_terms.findings(space, known)
     found += check_static.findings(space) if space.is_static else []
+    found += check_grid.findings(space)
     found += [] if "unused" in skipped else check_terms.unused(space)
     return found + ([] if "units" in skipped else check_units.findings(space))
 
@@ -66,6 +67,7 @@ def _data(space: SearchSpace) -> Iterator[str]:
     columns += [("data.trajectory", data.trajectory)] if data.trajectory else []
     columns += [(f"states.{state.name}.column", state.column or state.name) for state in space.states if state.observed]
     columns += [(f"inputs.{item.name}.column", item.column or item.name) for item in space.inputs]
+    columns += [(f"axes.{axis.name}.column", axis.column or axis.name) for axis in space.axes]
     owners: dict[str, str] = {}
     for key, column in columns:
         if column in owners:

@@ -20,13 +20,19 @@ MARGIN = 10.0
 
 
 def with_default_library(space: SearchSpace, train: Trajectories) -> SearchSpace:
-    """A space with library terms, if it is a process, has no terms, names no library, and observes all its states.
+    """A space with library terms, if it is a process off a grid that has no terms, no library, and observes all states.
 
     For each state, `linear_x` is a sum over states and inputs, and `interaction_x` is x times such a sum over states:
     with both, Lotka-Volterra and mass-action kinetics of two partners are in reach without a net.
     """
     written = space.model_fields_set & {"terms", "library"}
-    if written or space.is_static or len(space.states) > MOST_STATES or space.observed_names != space.state_names:
+    if (
+        written
+        or space.is_static
+        or space.is_field
+        or len(space.states) > MOST_STATES
+        or space.observed_names != space.state_names
+    ):
         return space
     parameters, terms = _terms(space, train)
     taken = {name for _, name, _ in naming.all_names(space)} | naming.ATTRIBUTES

@@ -39,7 +39,8 @@ def fill(space: SearchSpace) -> SearchSpace:
 
 def assumptions(space: SearchSpace) -> list[str]:
     """What a space file left open and how it was filled in, one sentence each."""
-    return [*_about_terms(space), *_about_slots(space), *_about_states(space), *_about_split(space)]
+    found = [_about_grid, _about_terms, _about_slots, _about_states, _about_split]
+    return [line for about in found for line in about(space)]
 
 
 def _state(state: State) -> State:
@@ -69,6 +70,13 @@ def _default_slots(space: SearchSpace) -> tuple[Slot, ...]:
 def _visible(space: SearchSpace) -> tuple[str, ...]:
     """What a net may see: outputs of a static problem do not depend on each other."""
     return space.input_names if space.is_static else (*space.state_names, *space.input_names)
+
+
+def _about_grid(space: SearchSpace) -> Iterator[str]:
+    for axis in space.axes:
+        if axis.spacing is not None and "spacing" not in axis.model_fields_set:
+            unit = "" if axis.unit == "1" else f" {axis.unit}"
+            yield f"the spacing along {axis.name} is that of its coordinates: {axis.spacing:g}{unit}"
 
 
 def _about_terms(space: SearchSpace) -> Iterator[str]:

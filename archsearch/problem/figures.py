@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsearch.problem.field_figures import draw_fields
 from archsearch.problem.problem import Part, PartName, Problem
 from archsearch.problem.trajectories import Bools, Floats
 
@@ -30,10 +31,12 @@ WIDTH, HEAD, ROW = 8.0, 0.9, 1.9
 
 
 def draw_data(problem: Problem) -> Figure:
-    """Observations of each state and values of each input over time, a colour per part of the split."""
+    """Observations of each state and values of each input over time, a colour per part of the split; or images."""
     from matplotlib.figure import Figure
 
     space = problem.space
+    if space.is_field:
+        return draw_fields(problem)
     observed = [state for state in space.states if state.observed]
     rows = len(observed) + len(space.inputs)
     figure = Figure(figsize=(WIDTH, HEAD + ROW * rows), layout="constrained")

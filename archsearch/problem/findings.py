@@ -23,6 +23,7 @@ SPECIAL = {
     "bounded": "two numbers [low, high]",
     "monotone": 'inputs with their directions, such as {S = "+"}',
     "zero_at": "inputs with the values at which the net vanishes, such as {S = 0.0}",
+    "boundary": '"periodic", "neumann" (no flux: nothing passes it) or "dirichlet" (0 on it)',
     "name": "a name of plain letters, digits and _ that starts with a letter",
 }
 """What is expected where the type alone would not tell a person."""

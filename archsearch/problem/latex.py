@@ -55,6 +55,8 @@ def _typeset(node: Node, symbols: Mapping[str, str]) -> tuple[str, int]:
             return symbols.get(name) or latex_name(name), ATOM
         case Negative(operand):
             return f"-{_inside(operand, PRODUCT, symbols)}", MINUS
+        case Call("laplacian", (field,)):
+            return rf"\nabla^2 {_inside(field, ATOM, symbols)}", POWER
         case Call(function, arguments):
             return _call(function, [to_latex(item, symbols) for item in arguments])
         case Binary():

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from archsearch.bundled import SPACE_FILE, space_file
+from archsearch.errors import DataError
 from archsearch.problem.assembling import assemble
 from archsearch.problem.default_library import with_default_library
 from archsearch.problem.defaults import assumptions, with_default
+from archsearch.problem.frames import assemble_fields, with_spacing
 from archsearch.problem.problem import Part, Problem
-from archsearch.problem.readers import DataTable, read_table
+from archsearch.problem.readers import DataTable, read_arrays, read_table
 from archsearch.problem.scales import spread
 from archsearch.problem.space import SearchSpace
 from archsearch.problem.splitting import completed, split_parts
@@ -34,7 +36,7 @@ def load_problem(request: str) -> Problem:
     """
     path = space_file(request)
     space = read_space(path)
-    trajectories = read_data(space, path.parent)
+    space, trajectories = read_data(space, path.parent)
     space = with_default(space, split=completed(space.split, trajectories))
     train, validation, test = split_parts(trajectories, space)
     return Problem(
@@ -49,16 +51,34 @@ def load_problem(request: str) -> Problem:
     )
 
 
-def read_data(space: SearchSpace, folder: Path) -> Trajectories:
-    """All trajectories of a space, from its file or its simulator.
+def read_data(space: SearchSpace, folder: Path) -> tuple[SearchSpace, Trajectories]:
+    """All trajectories of a space, from its file or its simulator, and the space with what only the data tell.
 
     Raises:
         DataError: the data are not what the space says.
     """
+    if space.is_field:
+        return _read_fields(space, folder)
     data = space.data
     if data.file is not None:
-        return assemble(read_table(folder / data.file, data.time, data.trajectory), space)
-    return assemble(_simulated(str(data.simulator), data.seed), space)
+        return space, assemble(read_table(folder / data.file, data.time, data.trajectory), space)
+    return space, assemble(_simulated(str(data.simulator), data.seed), space)
+
+
+def _read_fields(space: SearchSpace, folder: Path) -> tuple[SearchSpace, Trajectories]:
+    """The same where states are fields: whole arrays in place of a table."""
+    from archsearch.systems import simulate
+
+    data = space.data
+    source = data.file or f"simulator {data.simulator}"
+    if data.file is not None and Path(data.file).suffix.lower() != ".npz":
+        raise DataError(
+            f"{source}: expected an NPZ file where states are fields on a grid, found '{Path(data.file).suffix}'",
+            "Write it with numpy.savez: each state as an array (trajectories, times, axes of the grid).",
+        )
+    arrays = read_arrays(folder / data.file) if data.file else simulate(str(data.simulator), data.seed)
+    trajectories = assemble_fields(source, arrays, space)
+    return with_spacing(source, arrays, space, trajectories.grid), trajectories
 
 
 def _simulated(name: str, seed: int) -> DataTable:
@@ -66,6 +86,11 @@ def _simulated(name: str, seed: int) -> DataTable:
     from archsearch.systems import simulate
 
     columns = {column: _as_column(values) for column, values in simulate(name, seed).items()}
+    if any(values.ndim != 1 for values in columns.values()):
+        raise DataError(
+            f"simulator {name}: expected [grid] and [[axes]], since its states are fields, found neither",
+            f"Start from: archsearch new DIR --from {name}",
+        )
     rows = len(next(iter(columns.values())))
     return DataTable(f"simulator {name}", columns, "row", np.arange(1, rows + 1), "trajectory")
 

@@ -67,6 +67,7 @@ def all_names(space: SearchSpace) -> list[tuple[str, str, str]]:
     """Every name of a space: the list that it stands in, the name, and what it is."""
     found = [("states", state.name, "state") for state in space.states]
     found += [("inputs", item.name, "input") for item in space.inputs]
+    found += [("axes", axis.name, "axis of the grid") for axis in space.axes]
     found += [("parameters", parameter.name, "parameter") for parameter in space.parameters]
     found += [("terms", term.name, "term" if term.equations else "quantity") for term in space.terms]
     found += [("library", term.name, "library term") for term in space.library]

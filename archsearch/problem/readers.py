@@ -153,7 +153,14 @@ def _parquet_column(source: str, series: Any) -> Column:
     return np.array([str(cell) for cell in series.cast(polars.String).fill_null("").to_list()], dtype=object)
 
 
-def _read_npz(path: Path, time: str, trajectory: str) -> DataTable:
+def read_arrays(path: Path) -> dict[str, Column]:
+    """The arrays of an NPZ file by name.
+
+    Raises:
+        DataError: there is no such file, or it is something else.
+    """
+    if not path.is_file():
+        raise _no_file(path, (".npz",))
     try:
         arrays = read_npz(path.read_bytes())
     except NpzError as error:
@@ -163,16 +170,28 @@ def _read_npz(path: Path, time: str, trajectory: str) -> DataTable:
         ) from error
     if not arrays:
         raise DataError(f"{path.name}: expected one array per column, found none")
+    return arrays
+
+
+def _read_npz(path: Path, time: str, trajectory: str) -> DataTable:
+    arrays = read_arrays(path)
     stacked = any(array.ndim == 2 for array in arrays.values())
     if stacked:
         arrays = _flat(path.name, arrays, time, trajectory)
     lengths = {name: array.shape for name, array in arrays.items()}
     if len(set(lengths.values())) > 1 or any(len(shape) != 1 for shape in lengths.values()):
         shapes = ", ".join(f"{name} {shape}" for name, shape in lengths.items())
-        raise DataError(f"{path.name}: expected arrays of one shape, (rows,) or (trajectories, times), found {shapes}")
+        expected = "expected arrays of one shape, (rows,) or (trajectories, times)"
+        raise DataError(f"{path.name}: {expected}, found {shapes}", _about_grids(arrays))
     columns = {name: _npz_column(path.name, name, array) for name, array in arrays.items()}
     lines = np.arange(1, len(next(iter(columns.values()))) + 1)
     return DataTable(path.name, columns, "row", lines, trajectory if stacked else None)
+
+
+def _about_grids(arrays: dict[str, Column]) -> str:
+    """What to do if an array has more axes than trajectories and times."""
+    deep = any(array.ndim > 2 for array in arrays.values())
+    return "If states are fields on a grid, name its axes under [[axes]] in space.toml." if deep else ""
 
 
 def _flat(source: str, arrays: dict[str, Column], time: str, trajectory: str) -> dict[str, Column]:
@@ -186,7 +205,8 @@ def _flat(source: str, arrays: dict[str, Column], time: str, trajectory: str) ->
     for name, array in arrays.items():
         if array.shape != shape:
             raise DataError(
-                f"{source}: expected the shape {shape} as for the other columns, found {name} {array.shape}"
+                f"{source}: expected the shape {shape} as for the other columns, found {name} {array.shape}",
+                _about_grids(arrays),
             )
     times = arrays[time] if time in arrays and arrays[time].dtype.kind in "fiu" else np.zeros(shape)
     return {name: array[~np.isnan(times)] for name, array in arrays.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from archsearch.problem.syntax import Binary, Call, Name, Negative, Node, Number, children, names_in
+from archsearch.problem.syntax import ON_A_GRID, Binary, Call, Name, Negative, Node, Number, children, names_in
 from archsearch.problem.values import numpy_value
 
 SUM, PRODUCT, NEGATIVE, POWER, ATOM = 1, 2, 3, 4, 5
@@ -15,7 +15,10 @@ LEVELS |= {"/": (PRODUCT, PRODUCT, NEGATIVE), "**": (POWER, ATOM, NEGATIVE)}
 
 
 def to_source(node: Node, rename: Mapping[str, str]) -> str:
-    """The torch source of a tree; names become what `rename` says, which must be tensors."""
+    """The torch source of a tree; names become what `rename` says, which must be tensors.
+
+    Under `laplacian` it says what follows the field in a call: the spacing and the boundary, as source.
+    """
     return _write(node, rename)[0]
 
 
@@ -66,6 +69,8 @@ def _literal(value: float) -> tuple[str, int]:
 def _call(function: str, arguments: tuple[Node, ...], rename: Mapping[str, str]) -> str:
     """A call; torch.minimum and torch.maximum refuse numbers, so one tensor and one number become a clamp."""
     written = [_inside(argument, SUM, rename) for argument in arguments]
+    if function in ON_A_GRID:
+        return f"{function}({', '.join([*written, *filter(None, [rename.get(function)])])})"
     constant = [not names_in(argument) for argument in arguments]
     if len(arguments) == 2 and any(constant):
         tensor, limit = (written[1], written[0]) if constant[0] else (written[0], written[1])

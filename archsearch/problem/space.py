@@ -40,6 +40,26 @@ class DataTable(Table):
     """The column that tells trajectories apart; without it there is one, called `1`."""
 
 
+class GridTable(Table):
+    """`[grid]`: what lies beyond the edge of the grid, along all its axes; the words are those of the operators."""
+
+    boundary: Literal["periodic", "neumann", "dirichlet"] | None = None
+
+
+class Axis(Table):
+    """`[[axes]]`: one axis of the grid on which the states are fields, in the order of the axes of the arrays.
+
+    Its points are the centres of cells of one size, the `spacing`. Where that is not given it is read off `column`, the
+    array of the coordinates.
+    """
+
+    name: Name
+    unit: str = "1"
+    spacing: float | None = Field(default=None, gt=0)
+    column: str | None = None
+    description: str = ""
+
+
 class Region(Table):
     """Whole trajectories whose first observation satisfies a condition, e.g. `volume > 800`."""
 
@@ -190,6 +210,8 @@ class SearchSpace(Table):
     problem: ProblemTable
     data: DataTable
     split: SplitTable
+    grid: GridTable = GridTable()
+    axes: tuple[Axis, ...] = ()
     states: tuple[State, ...]
     inputs: tuple[Input, ...] = ()
     parameters: tuple[Parameter, ...] = ()
@@ -203,6 +225,16 @@ class SearchSpace(Table):
     def is_static(self) -> bool:
         """Whether there is no time in it."""
         return self.problem.kind == "static"
+
+    @property
+    def is_field(self) -> bool:
+        """Whether its states are fields on a grid."""
+        return bool(self.axes)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """The distance between neighbouring points along each axis of the grid, once the data have been read."""
+        return tuple(axis.spacing for axis in self.axes if axis.spacing is not None)
 
     @property
     def state_names(self) -> tuple[str, ...]:

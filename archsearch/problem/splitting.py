@@ -13,7 +13,7 @@ from archsearch.problem.defaults import with_default
 from archsearch.problem.expressions import parse_condition
 from archsearch.problem.problem import Part
 from archsearch.problem.space import SearchSpace, SplitTable
-from archsearch.problem.trajectories import Bools, Floats, Trajectories
+from archsearch.problem.trajectories import Bools, Floats, Trajectories, over
 
 Start = Literal["first", "warmup", "continue"]
 Parts = tuple[Part, Part, Part | None]
@@ -192,15 +192,16 @@ def _check_held_out(part: Part, space: SearchSpace, name: str) -> None:
     """There is something to score, and rollouts have something to start from."""
     _check_lengths(part, space, name)
     counted = [space.state_names.index(state) for state in space.objective.states or space.observed_names]
-    if not (part.scored[..., None] & part.trajectories.observed[..., counted]).any():
+    if not (over(part.scored, part.trajectories.states) & part.trajectories.observed[..., counted]).any():
         states = ", ".join(space.state_names[column] for column in counted)
         raise DataError(f"split: expected observations of {states} to score in the {name} data, found none")
     if part.start == "continue" or space.is_static:
         return
-    seen: Bools = np.asarray(np.any(part.given[..., None] & part.trajectories.observed, axis=1))
+    seen: Bools = np.asarray(np.any(over(part.given, part.trajectories.states) & part.trajectories.observed, axis=1))
     for column, state in enumerate(space.states):
         if state.observed and isinstance(state.initial, str):
-            _check_start(part, seen[:, column], state.name, name)
+            everywhere = np.asarray(seen[..., column].reshape(len(seen), -1).all(1))
+            _check_start(part, everywhere, state.name, name, space)
 
 
 def _check_lengths(part: Part, space: SearchSpace, name: str) -> None:
@@ -213,11 +214,14 @@ def _check_lengths(part: Part, space: SearchSpace, name: str) -> None:
         )
 
 
-def _check_start(part: Part, seen: Bools, state: str, name: str) -> None:
+def _check_start(part: Part, seen: Bools, state: str, name: str, space: SearchSpace) -> None:
     if not seen.all():
         label = part.trajectories.ids[int(np.argmax(~seen))]
+        remedy = 'Give the predictor more samples: start = "warmup" with a larger warmup.'
+        if space.is_field:
+            remedy = "It must be there at every point of the grid: leave out what comes before, or split by time."
         raise DataError(
             f"split.start: expected an observation of '{state}' where each rollout of the {name} data starts, "
             f"found none in '{label}'",
-            'Give the predictor more samples: start = "warmup" with a larger warmup.',
+            remedy,
         )

@@ -25,8 +25,12 @@ FUNCTIONS = {
     "sign": 1,
     "minimum": 2,
     "maximum": 2,
+    "laplacian": 1,
 }
 """The functions of a term, with their number of arguments."""
+
+ON_A_GRID = frozenset({"laplacian"})
+"""Those that look at the neighbours of a point: for states that are fields on a grid."""
 
 CONSTANTS = {"pi": math.pi}
 OTHER_SPELLINGS = {"ln": "log", "min": "minimum", "max": "maximum", "pow": "**", "arctan": "tanh"}
@@ -106,6 +110,12 @@ def names_in(node: Node) -> frozenset[str]:
     """All names that a tree uses."""
     own = frozenset({node.id}) if isinstance(node, Name) else frozenset[str]()
     return own.union(*(names_in(child) for child in children(node)))
+
+
+def functions_in(node: Node) -> list[tuple[str, frozenset[str]]]:
+    """The functions that a tree calls, outer ones first, each with the names in its arguments."""
+    own = [(node.function, names_in(node))] if isinstance(node, Call) else []
+    return own + [item for child in children(node) for item in functions_in(child)]
 
 
 def read_tree(text: str) -> ast.expr:
@@ -191,7 +201,10 @@ def _call(node: ast.Call, depth: int) -> Call:
     if node.keywords or len(node.args) != FUNCTIONS[name]:
         found = len(node.args) + len(node.keywords)
         raise ExpressionError(f"expected {FUNCTIONS[name]} argument(s) in {name}(...), found {found}")
-    return Call(name, tuple(build(argument, depth + 1) for argument in node.args))
+    arguments = tuple(build(argument, depth + 1) for argument in node.args)
+    if name in ON_A_GRID and not any(names_in(argument) for argument in arguments):
+        raise ExpressionError(f"expected a state in {name}(...), found a number")
+    return Call(name, arguments)
 
 
 def _bare(name: str) -> str:

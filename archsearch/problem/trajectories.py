@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def over(samples: npt.NDArray[Scalar], states: npt.NDArray[Any]) -> npt.NDArray[Scalar]:
+    """Something per sample (N, T) with as many axes as states (N, T, *grid, n), so that it broadcasts to them."""
+    return samples.reshape(samples.shape + (1,) * (states.ndim - samples.ndim))
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,7 @@ class Trajectories:
     Attributes:
         ids: the N names.
         times: (N, T), in the time unit; padding repeats the last time of the trajectory.
-        states: (N, T, n), in the units of the states, NaN where not observed or padding.
+        states: (N, T, n), or (N, T, *grid, n) of fields, in the units of the states, NaN where not observed or padding.
         inputs: (N, T, m); the value at sample k holds from `times[:, k]` to `times[:, k + 1]`.
         lengths: (N,), the number of samples of each trajectory.
     """
@@ -30,8 +37,13 @@ class Trajectories:
     lengths: npt.NDArray[np.int64]
 
     @property
+    def grid(self) -> tuple[int, ...]:
+        """The number of points along each axis of the grid; none without a grid."""
+        return self.states.shape[2:-1]
+
+    @property
     def observed(self) -> Bools:
-        """(N, T, n): where there is an observation."""
+        """(N, T, *grid, n): where there is an observation."""
         return np.isfinite(self.states)
 
     @property
@@ -66,7 +78,7 @@ class Trajectories:
         return replace(
             self,
             times=self.times[rows, source],
-            states=np.where(inside[..., None], self.states[rows, source], np.nan),
+            states=np.where(over(inside, self.states), self.states[rows, source], np.nan),
             inputs=self.inputs[rows, source],
             lengths=lengths,
         )

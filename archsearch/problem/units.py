@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from archsearch.errors import did_you_mean
-from archsearch.problem.syntax import Binary, Call, ExpressionError, Name, Negative, Node, Number, names_in
+from archsearch.problem.syntax import ON_A_GRID, Binary, Call, ExpressionError, Name, Negative, Node, Number, names_in
 from archsearch.problem.values import numpy_value
 
 Unit = Any
@@ -57,7 +57,7 @@ def parse_unit(text: str, counting_units: tuple[str, ...] = ()) -> Unit:
 
 
 def unit_of(node: Node, units: Mapping[str, Unit], pint_registry: Any) -> Unit:
-    """The unit of a tree, given the units of its names.
+    """The unit of a tree, given the units of its names; under `laplacian` that of what it divides by, an area.
 
     Raises:
         ExpressionError: unlike things are added or compared, or a function is given something with a unit.
@@ -153,6 +153,8 @@ class _Units:
             return self._alike(found[0], found[1], "compared")
         if function == "abs":
             return found[0]
+        if function in ON_A_GRID:
+            return None if found[0] is None else found[0] / self.units[function]
         if function == "sqrt":
             return None if found[0] is None else found[0] ** 0.5
         if function != "sign":

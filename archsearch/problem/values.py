@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from archsearch.problem.syntax import Binary, Call, Name, Negative, Node, Number
+from archsearch.problem.syntax import ON_A_GRID, Binary, Call, ExpressionError, Name, Negative, Node, Number
 from archsearch.problem.trajectories import Floats
 
 Values = Mapping[str, float | Floats]
@@ -37,5 +37,7 @@ def _value(node: Node, values: Values) -> Any:
             return -_value(operand, values)
         case Binary(operator, left, right):
             return OPERATIONS[operator](_value(left, values), _value(right, values))
+        case Call(function) if function in ON_A_GRID:
+            raise ExpressionError(f"{function}(...) is no function of the values at one point")
         case Call(function, arguments):
             return getattr(np, function)(*(_value(argument, values) for argument in arguments))

@@ -55,8 +55,9 @@ class Equation:
 
 def equations(source: str, space: SearchSpace) -> tuple[Equation, ...]:
     """The equations of a candidate, one for each state."""
+    left = r"\frac{\partial %s}{\partial t} =" if space.is_field else r"\frac{d\,%s}{dt} ="
     return tuple(
-        Equation(state, mathml(rf"\frac{{d\,{latex_name(state)}}}{{dt}} ="), _parts(pieces))
+        Equation(state, mathml(left % latex_name(state)), _parts(pieces))
         for state, pieces in equations_of(source, space).items()
     )
 

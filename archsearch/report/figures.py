@@ -27,6 +27,7 @@ from archsearch.report.drawing import (
     new_figure,
     plain_ticks,
 )
+from archsearch.report.field_figure import field_figure
 from archsearch.report.leaderboard import BASELINES, baselines_of
 from archsearch.report.learned import learned_figure
 from archsearch.report.progress import progress_figure
@@ -48,7 +49,11 @@ def figures_of(study: Study, width: float = WIDE) -> dict[str, Figure]:
         best = study.best()
         assert best is not None
         errors = errors_of(best)
-        figures["fit"] = fit_figure(problem, models, errors, width)
+        figures["fit"] = (
+            field_figure(problem, models[0], shown_trajectories(problem, errors)[0], width)
+            if problem.space.is_field
+            else fit_figure(problem, models, errors, width)
+        )
         figures["residuals"] = residual_figure(problem, models[0], width)
         source, weights = study.source(best.number), study.weights(best.number)
         nets = learned_figure(problem, source, weights, models[0].predictions, width)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from archsearch.candidate.net_declarations import declared_nets
 from archsearch.problem.problem import Problem
-from archsearch.problem.trajectories import Floats
+from archsearch.problem.trajectories import Floats, over
 from archsearch.report.drawing import (
     BEST_STYLE,
     COLOURS,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 GRID = 61
 LEVELS = 14
 MOST_PANELS = 4
+MOST_POINTS = 401
+"""Of a field, whose every point says where the data are."""
 ROLES = {"add": "what {} adds", "scale": "the factor {}", "replace": "{}", "map": "{}"}
 
 
@@ -110,9 +112,11 @@ def _points(problem: Problem, names: Sequence[str], predictions: Mapping[str, Fl
     """(K, inputs): states of the fitted rollouts and inputs, at the training samples."""
     data, states = problem.train.trajectories, predictions["train.states"]
     columns = {name: states[..., i] for i, name in enumerate(problem.space.state_names)}
-    columns |= {name: data.inputs[..., i] for i, name in enumerate(problem.space.input_names)}
-    points = np.stack([columns[name][data.valid] for name in names], -1)
-    return points[np.isfinite(points).all(1)]
+    columns |= {name: over(data.inputs[..., i], states[..., 0]) for i, name in enumerate(problem.space.input_names)}
+    valid = np.broadcast_to(over(data.valid, states[..., 0]), states.shape[:-1])
+    points = np.stack([np.broadcast_to(columns[name], valid.shape)[valid] for name in names], -1)
+    points = points[np.isfinite(points).all(1)]
+    return points[:: -(-len(points) // MOST_POINTS)] if problem.space.is_field else points
 
 
 def _values(picture: Picture, varied: Mapping[str, Floats]) -> Floats:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from archsearch.problem.problem import Problem
-from archsearch.problem.trajectories import Floats
+from archsearch.problem.trajectories import Floats, over
 from archsearch.report.drawing import (
     COLOURS,
     NARROW_BELOW,
@@ -20,6 +20,9 @@ from archsearch.report.drawing import (
     new_figure,
     plain_ticks,
 )
+
+MOST_POINTS = 501
+"""Of a field; no power of two, so that not always the same column of the grid is drawn."""
 
 
 def residual_figure(problem: Problem, model: Model, width: float = WIDE) -> Figure:
@@ -57,9 +60,14 @@ def _residual_panels(over_time: Axes, over_value: Axes, problem: Problem, model:
 
 
 def residuals(problem: Problem, model: Model, part: str, state: int) -> tuple[Floats, Floats, Floats]:
-    """Times, predictions and prediction minus observation over the scored samples of a part, each (K,)."""
+    """Times, predictions and prediction minus observation over the scored samples of a part, each (K,).
+
+    Of a field every so many points, so that no more are drawn than can be seen.
+    """
     chosen = problem.validation if part == "validation" else problem.train
     observed = chosen.trajectories.states[..., state]
     predicted = model.predictions[f"{part}.states"][..., state]
-    counted = chosen.scored & np.isfinite(observed) & np.isfinite(predicted)
-    return chosen.trajectories.times[counted], predicted[counted], (predicted - observed)[counted]
+    counted = over(chosen.scored, observed) & np.isfinite(observed) & np.isfinite(predicted)
+    times = np.broadcast_to(over(chosen.trajectories.times, observed), observed.shape)
+    thinned = slice(None, None, -(-int(counted.sum()) // MOST_POINTS) if problem.space.is_field else None)
+    return times[counted][thinned], predicted[counted][thinned], (predicted - observed)[counted][thinned]

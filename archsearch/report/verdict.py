@@ -9,7 +9,7 @@ import numpy as np
 
 from archsearch.candidate.outcome import Evaluation
 from archsearch.problem.problem import Part, Problem
-from archsearch.problem.trajectories import Floats
+from archsearch.problem.trajectories import over
 from archsearch.report.leaderboard import BASELINES, baselines_of, four
 from archsearch.report.references import about_references
 from archsearch.report.sealed import RIVALS, about_test, sealed_scores
@@ -134,7 +134,8 @@ def bootstrap(
 
 def scored_sizes(part: Part) -> dict[str, int]:
     """How many observations each trajectory of a part is scored on, by its id."""
-    counted: Floats = (part.scored[..., None] & part.trajectories.observed).sum((1, 2)).astype(float)
+    observed = part.trajectories.observed
+    counted = (over(part.scored, observed) & observed).reshape(len(observed), -1).sum(1)
     return {name: int(count) for name, count in zip(part.trajectories.ids, counted, strict=True)}
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from archsearch.errors import RequestError, did_you_mean
 from archsearch.systems.bioreactor import simulate_bioreactor
+from archsearch.systems.fitzhugh_nagumo import simulate_fitzhugh_nagumo
 from archsearch.systems.pendulum import simulate_pendulum
 from archsearch.systems.tables import Table
 
 SIMULATORS: dict[str, Callable[[int], Table]] = {
     "bioreactor": simulate_bioreactor,
+    "fitzhugh_nagumo": simulate_fitzhugh_nagumo,
     "pendulum": simulate_pendulum,
 }
 

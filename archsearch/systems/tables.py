@@ -10,7 +10,11 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Table = dict[str, npt.NDArray[Any]]
-"""Column name to (rows,) values: `time`, `trajectory` (text), then states and inputs."""
+"""Column name to (rows,) values: `time`, `trajectory` (text), then states and inputs.
+
+States that are fields stand in whole arrays (trajectories, times, axes of the grid), with `time` (times,), `trajectory`
+(trajectories,) and the coordinates of each axis.
+"""
 
 
 def trajectory_table(name: str, times: Floats, columns: Mapping[str, Floats]) -> Table:

@@ -135,11 +135,11 @@ def _group(row: Tensor, members: Tensor, observations: Tensor, exact: bool) -> _
     if exact:
         weights[:, 0] *= EXACT
     patterns, pattern = torch.unique(weights, dim=0, return_inverse=True)
-    anchor = ANCHOR * _roughness(t, 1)
-    return _Group(members, len(t), series.nan_to_num(), patterns, pattern, _roughness(t, ORDER), anchor)
+    anchor = ANCHOR * roughness(t, 1)
+    return _Group(members, len(t), series.nan_to_num(), patterns, pattern, roughness(t, ORDER), anchor)
 
 
-def _roughness(t: Tensor, order: int) -> Tensor:
+def roughness(t: Tensor, order: int) -> Tensor:
     """(L, L): x' K x is the sum of the squared divided differences of x, in mean sampling intervals."""
     places = (t - t[0]) / (t[-1] - t[0]).clamp(min=1e-300) * (len(t) - 1)
     differences = _differences(places, min(order, len(t) - 1))

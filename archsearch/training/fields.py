@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,8 +20,10 @@ from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training import field_problem
+from archsearch.training.field_fit import FieldFit
 from archsearch.training.field_rollouts import ShortRollouts, Shorts, field_rollout
 from archsearch.training.field_smoothing import smooth_frames
+from archsearch.training.field_smoothing_space import smooth_in_space
 from archsearch.training.field_windows import PureField, windows_of
 from archsearch.training.integrate import Coordinates
 from archsearch.training.losses import prior_of
@@ -29,7 +32,7 @@ from archsearch.training.patches import Patches
 from archsearch.training.prepare import spreads
 from archsearch.training.sampled_newton import Prior, descend
 from archsearch.training.sensitivities import Flat
-from archsearch.training.stages import Journal, Stage, Watch
+from archsearch.training.stages import Journal, Watch
 from archsearch.training.task import Samples
 from archsearch.training.weak_form import WeakForm, Weights
 
@@ -42,6 +45,8 @@ PRECISION = torch.float32
 WEAK_STEPS = 40
 SHORT_STEPS = 3
 MOST_SUBSTEPS = 64
+WILD = 100.0
+"""A rollout with an error of so many variances may be no more than a time step too long for the grid."""
 GRID_SHARE = 0.01
 """Time steps are fine enough if halving them changes the rollout by less than this share of the misfit."""
 GRID_FLOOR = 1e-9
@@ -57,7 +62,7 @@ def fit_field(
     settings: FitSettings,
     generator: torch.Generator,
     watch: Watch = lambda _stage, _step: True,
-) -> tuple[tuple[Stage, ...], float]:
+) -> FieldFit:
     """Fit the parameters and nets of a model of fields, in place.
 
     Args:
@@ -68,9 +73,6 @@ def fit_field(
         generator: draws whatever is drawn.
         watch: called after every iteration; False stops the fit, which is then reported as it is.
 
-    Returns:
-        What was done, and the mean square error of the rollouts on the training data, in variances of the data.
-
     Raises:
         DataError: a state is never observed at some point of the grid.
     """
@@ -78,8 +80,7 @@ def fit_field(
     fit.weak_form()
     fit.guided()
     fit.short_rollouts()
-    error = fit.checked()
-    return tuple(fit.journal.stages), error
+    return fit.ended(fit.checked())
 
 
 @dataclass
@@ -153,7 +154,7 @@ class _FieldFit:
             coordinates=coordinates,
             samples=samples,
             observations=observations,
-            smoothed=smoothed.states,
+            smoothed=smooth_in_space(smoothed, samples.valid),
             initial=field_problem.initial_frames(states, coordinates, observations, smoothed.states),
             weights=weights,
             prior=Prior((noise * precision).to(PRECISION), mean.to(PRECISION)),
@@ -168,7 +169,7 @@ class _FieldFit:
         """Fit the weak form, in place."""
 
         def work(go_on: GoOn) -> Minimum:
-            self.weak = self._weak_form()
+            self.weak = self._weak_form(self.weights)
             self.patches = self.weak.look_around(self._here().to(self.initial.dtype))
             seen = f"sees {self.patches.radius} points far" if self.patches else "sees the whole grid"
             reached = self._descended(self.weak, WEAK_STEPS, go_on)
@@ -180,19 +181,22 @@ class _FieldFit:
     def guided(self) -> None:
         """Smooth again what the rollouts leave over, and fit the weak form again, in place, as long as that helps.
 
+        First along the grid as well, which takes away most of the noise that a model sees, then in time alone, which
+        bends nothing that is a few points wide.
         A smooth rounds the corners that inputs make and flattens what is fast. What a fitted model leaves over has no
         such features, so that much stronger smoothing does it no harm.
 
         Reference:
             Glad (1998), "Parametrically guided non-parametric regression", Scand. J. Statist. 25:649, in additive form.
         """
-        for _ in range(GUIDED_ROUNDS):
-            before = self._error(self.rolled, self.aside)
-            if self.journal.stopped or not self._can_be_judged():
-                return
-            self.journal.run("guided", self._guided)
-            if not self._error(self.rolled, self.aside) < GAINED * before:
-                return
+        for in_space in (True, False):
+            for _ in range(GUIDED_ROUNDS):
+                before = self._error(self.rolled, self.aside)
+                if self.journal.stopped or not self._can_be_judged():
+                    return
+                self.journal.run("guided" if in_space else "guided in time", partial(self._guided, in_space))
+                if not self._error(self.rolled, self.aside) < GAINED * before:
+                    break
 
     def short_rollouts(self) -> None:
         """Fit short rollouts, in place, unless whole rollouts of what was held out become worse by it."""
@@ -221,13 +225,19 @@ class _FieldFit:
 
         return self.journal.run("whole rollouts", work).loss
 
+    def ended(self, error: float) -> FieldFit:
+        """The fit as it stands; regularizers have no part in what the data say."""
+        initial, prior = self.coordinates.natural(self.initial), self.settings.parameter_prior
+        weak = self._weak_form(replace(self.weights, regularizers={}))
+        return FieldFit(self.model, initial, weak, prior, error, tuple(self.journal.stages))
+
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _weak_form(self) -> WeakForm:
+    def _weak_form(self, weights: Weights) -> WeakForm:
         """The weak form on the smooth as it is now."""
         samples, pure = self.samples, PureField(self.model, self.coordinates, PRECISION)
         windows = windows_of(samples.times, samples.valid, samples.inputs, self.smoothed).to(PRECISION)
-        return WeakForm(pure, windows, self.weights.to(PRECISION), self.generator, self.patches)
+        return WeakForm(pure, windows, weights.to(PRECISION), self.generator, self.patches)
 
     def _descended(self, problem: WeakForm | ShortRollouts, steps: int, go_on: GoOn) -> Minimum:
         """Fit, in place, and roll out; the loss per residual."""
@@ -241,13 +251,16 @@ class _FieldFit:
         self._refine_to_finite()
         return replace(reached, loss=reached.loss / problem.count)
 
-    def _guided(self, go_on: GoOn) -> Minimum:
+    def _guided(self, in_space: bool, go_on: GoOn) -> Minimum:
         """One round: smooth what the rollouts leave over, fit the weak form."""
         before, left = self._standing(), self.observations - self.rolled
         smoothed = smooth_frames(self.samples.times, self.samples.valid, left, field_problem.exact_states(self.states))
-        self.smoothed = self.rolled + smoothed.states
-        self.initial = field_problem.initial_frames(self.states, self.coordinates, self.observations, self.smoothed)
-        self.weak = self._weak_form()
+        in_time = smoothed.states
+        self.smoothed = self.rolled + (smooth_in_space(smoothed, self.samples.valid) if in_space else in_time)
+        self.initial = field_problem.initial_frames(
+            self.states, self.coordinates, self.observations, self.rolled + in_time
+        )
+        self.weak = self._weak_form(self.weights)
         return self._kept_if_better(self._descended(self.weak, GUIDED_STEPS, go_on), before)
 
     def _can_be_judged(self) -> bool:
@@ -274,9 +287,9 @@ class _FieldFit:
         Flat.of(self.model).store(self.model, p.to(self.model.raw.dtype))
 
     def _refine_to_finite(self) -> None:
-        """Roll out, with steps so fine that nothing diverges, if any are."""
+        """Roll out, with steps so fine that nothing diverges or runs wild, if any are."""
         self.rolled = self._roll(self.substeps)
-        while not math.isfinite(self._error(self.rolled)) and self.substeps < MOST_SUBSTEPS:
+        while not self._error(self.rolled) < WILD and self.substeps < MOST_SUBSTEPS:
             self.substeps *= 2
             self.rolled = self._roll(self.substeps)
 

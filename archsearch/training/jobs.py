@@ -18,6 +18,9 @@ from torch import Tensor
 
 from archsearch.hybrid import CandidateError, HybridModel, load_candidate
 from archsearch.training.diagnose import diagnose
+from archsearch.training.field_fit import FieldFit, diagnose_field
+from archsearch.training.field_predictions import is_field
+from archsearch.training.fields import fit_field
 from archsearch.training.fit import Fit
 from archsearch.training.implicit import is_stiff
 from archsearch.training.integrate import Coordinates
@@ -96,8 +99,10 @@ def _fit(folder: Path, task: Task, model: HybridModel) -> None:
     device = torch.device(_device(task.settings.device))
     model.to(device)
     samples = task.samples.to(device)
-    if model.is_static:
-        found: Fit | StaticFit = fit_static(model, task.states, samples, task.settings, generator)
+    if is_field(samples):
+        found: Fit | StaticFit | FieldFit = fit_field(model, task.states, samples, task.settings, generator)
+    elif model.is_static:
+        found = fit_static(model, task.states, samples, task.settings, generator)
     else:
         found = fit_restarted(model, task.states, samples, task.settings, generator)
     if found.status == "diverged":
@@ -109,7 +114,9 @@ def _fit(folder: Path, task: Task, model: HybridModel) -> None:
     (folder / CLAIMS_FILE).write_text(json.dumps(claims))
 
 
-def _diagnosed(found: Fit | StaticFit) -> dict[str, Any]:
+def _diagnosed(found: Fit | StaticFit | FieldFit) -> dict[str, Any]:
+    if isinstance(found, FieldFit):
+        return diagnose_field(found)
     return diagnose_static(found) if isinstance(found, StaticFit) else diagnose(found)
 
 
@@ -136,7 +143,8 @@ def _terms(model: HybridModel, samples: Samples) -> list[str]:
     x = samples.states[:1, 0]
     x = torch.where(torch.isfinite(x), x, 1.0)
     guesses = x.new_tensor([list(model.algebraic_variables.values())])
-    return list(model.term_values(samples.times[:1, 0], torch.cat([x, guesses], -1), samples.inputs[:1, 0]))
+    w = torch.cat([x, guesses.expand(*x.shape[:-1], -1)], -1)
+    return list(model.term_values(samples.times[:1, 0], w, samples.inputs[:1, 0]))
 
 
 def _device(wanted: str) -> str:
@@ -144,8 +152,10 @@ def _device(wanted: str) -> str:
     return "cpu" if wanted == "auto" else wanted
 
 
-def _starts(found: Fit, task: Task) -> dict[str, Tensor]:
+def _starts(found: Fit | FieldFit, task: Task) -> dict[str, Tensor]:
     """What a prediction needs besides source and fitted values: where rollouts start, how large states are."""
+    if isinstance(found, FieldFit):
+        return {f"{INITIAL}.{name}": found.initial[i].cpu().clone() for i, name in enumerate(task.samples.ids)}
     initial, loss = found.initial.cpu(), found.loss
     arrays = {f"{INITIAL}.{name}": initial[i].clone() for i, name in enumerate(task.samples.ids)}
     arrays[INITIAL] = initial.mean(0)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
+from archsearch.training.field_predictions import RolledFields, is_field
 from archsearch.training.implicit import implicit_rollout
 from archsearch.training.integrate import Coordinates, rollout
 from archsearch.training.reported import completed, solved
@@ -42,10 +43,11 @@ def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dic
         `times` (N, T), `states` (N, T, n), `dense_times` (N, D), `dense_states` (N, D, n), for every term of
         `task.gates` `without.<term>` (N, T, n), the rollout with that term closed, and for every limit of the model
         `limit.<name>` (), its smallest margin anywhere: negative where a rollout breaks it. States are what is
-        measured in their place, in natural units; NaN where the model could not be integrated.
+        measured in their place, in natural units; NaN where the model could not be integrated. Fields
+        have their grid before the last axis.
     """
     model.requires_grad_(False)
-    rolled = _Static(model, task) if model.is_static else _Rolled(model, stored, task)
+    rolled = _predicted(model, stored, task)
     found = {
         "times": task.samples.times,
         "states": rolled.dense[:, :: task.dense].clone(),
@@ -55,6 +57,13 @@ def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dic
     found |= {f"without.{name}": rolled.without(name) for name in task.gates}
     found |= {f"{LIMIT}{name}": margin for name, margin in rolled.margins().items()}
     return {name: array.contiguous() for name, array in found.items()}
+
+
+def _predicted(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> _Static | _Rolled | RolledFields:
+    if is_field(task.samples):
+        starts = {name.removeprefix(f"{INITIAL}."): frame for name, frame in stored.items() if name.startswith(INITIAL)}
+        return RolledFields(model, starts, task)
+    return _Static(model, task) if model.is_static else _Rolled(model, stored, task)
 
 
 def dense_times(times: Tensor, dense: int) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 from archsearch.candidate.outcome import Score
 from archsearch.problem.expressions import parse_condition
 from archsearch.problem.problem import Part, Problem
-from archsearch.problem.trajectories import Bools, Floats
+from archsearch.problem.trajectories import Bools, Floats, over
 
 FEWEST_TRAJECTORIES = 5
 """With fewer, models are compared by sampling times."""
@@ -24,14 +24,15 @@ def score(problem: Problem, part: Part, predicted: Floats) -> Score:
     Args:
         problem: gives the scales, the states that count and the constraints.
         part: what was observed, and which samples are scored.
-        predicted: (N, T, n), natural units; anything not finite where a sample is scored makes its trajectory diverged,
-            and the error infinite.
+        predicted: (N, T, n), or (N, T, *grid, n) of fields, natural units; anything not finite where a sample is scored
+            makes its trajectory diverged, and the error infinite.
     """
-    counted = part.scored[..., None] & part.trajectories.observed & _columns(problem)
+    counted = over(part.scored, predicted) & part.trajectories.observed & _columns(problem)
     with np.errstate(over="ignore", invalid="ignore"):
         wrong = np.where(counted, predicted - part.trajectories.states, 0.0)
-    finite: Bools = np.all(np.isfinite(np.where(part.trajectories.valid[..., None], predicted, 0.0)), axis=(1, 2))
-    wrong = np.where(finite[:, None, None], wrong, np.inf)
+    known = np.isfinite(np.where(over(part.trajectories.valid, predicted), predicted, 0.0))
+    finite: Bools = np.asarray(known.reshape(len(known), -1).all(1))
+    wrong = np.where(over(finite, wrong), wrong, np.inf)
     wrong = np.where(counted, wrong, 0.0)
     scaled = wrong / problem.scales
     names = problem.space.state_names
@@ -42,7 +43,7 @@ def score(problem: Problem, part: Part, predicted: Floats) -> Score:
         per_trajectory={
             name: _rms(scaled[i], counted[i]) for i, name in enumerate(part.trajectories.ids) if counted[i].any()
         },
-        trajectories=int(counted.any((1, 2)).sum()),
+        trajectories=int(counted.reshape(len(counted), -1).any(1).sum()),
         diverged=int((~finite).sum()),
         constraints=_violations(problem, part, predicted),
         squares=squares,
@@ -63,7 +64,8 @@ def _rms(wrong: Floats, counted: Bools) -> float:
 
 def _units(wrong: Floats, counted: Bools) -> tuple[tuple[float, ...], tuple[int, ...]]:
     """Sum of squares and number of observations per trajectory, or per sampling time if there are few trajectories."""
-    axes = (1, 2) if counted.any((1, 2)).sum() >= FEWEST_TRAJECTORIES else (2,)
+    each = tuple(range(1, counted.ndim))
+    axes = each if counted.any(each).sum() >= FEWEST_TRAJECTORIES else each[1:]
     counts = counted.sum(axes).reshape(-1)
     with np.errstate(over="ignore"):
         squares = np.square(wrong).sum(axes).reshape(-1)
@@ -73,9 +75,10 @@ def _units(wrong: Floats, counted: Bools) -> tuple[tuple[float, ...], tuple[int,
 
 def _violations(problem: Problem, part: Part, predicted: Floats) -> dict[str, float]:
     """Worst violation of each constraint along the rollouts."""
-    valid = part.trajectories.valid
+    valid, grid = part.trajectories.valid, part.trajectories.grid
     values = {name: predicted[..., j][valid] for j, name in enumerate(problem.space.state_names)}
-    values |= {name: part.trajectories.inputs[..., j][valid] for j, name in enumerate(problem.space.input_names)}
+    inputs = part.trajectories.inputs[valid][:, *(None for _ in grid)]
+    values |= {name: inputs[..., j] for j, name in enumerate(problem.space.input_names)}
     found = {}
     for constraint in problem.space.constraints:
         worst = float(np.max(parse_condition(constraint.expression).violation(values), initial=0.0))
@@ -84,10 +87,11 @@ def _violations(problem: Problem, part: Part, predicted: Floats) -> dict[str, fl
 
 
 def no_change(part: Part) -> Floats:
-    """(N, T, n): the last observation that a predictor may see, held for ever; the sanity row of every table."""
+    """(N, T, *grid, n): the last observation that a predictor may see, held for ever; the sanity row of every table."""
     states = part.trajectories.states
-    seen = part.given[..., None] & part.trajectories.observed
-    step = np.where(seen, np.arange(states.shape[1])[None, :, None], -1).max(1)
-    held = np.take_along_axis(states, np.maximum(step, 0)[:, None, :], 1)
-    held = np.where(step[:, None, :] >= 0, held, 0.0)
+    seen = over(part.given, states) & part.trajectories.observed
+    samples = np.arange(states.shape[1]).reshape(-1, *(1 for _ in states.shape[2:]))
+    step = np.where(seen, samples, -1).max(1, keepdims=True)
+    held = np.take_along_axis(states, np.maximum(step, 0), 1)
+    held = np.where(step >= 0, held, 0.0)
     return np.broadcast_to(held, states.shape).copy()

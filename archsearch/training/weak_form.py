@@ -116,6 +116,12 @@ class WeakForm:
         sampled = self._from_whole_frames(p, many) if patches is None else self._from_patches(p, many, patches)
         return sampled
 
+    def parts(self, p: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, n) twice: derivatives of the full model and of the physics alone on the frames, in spreads of slopes."""
+        windows = self._windows
+        full, physics = self._field.both_at(p, windows.times, windows.frames, windows.inputs)
+        return full.flatten(0, -2) / self._weights.slope, physics.flatten(0, -2) / self._weights.slope
+
     def _residuals(self, derivative: Tensor) -> Tensor:
         """(W, *grid, n)."""
         windows = self._windows

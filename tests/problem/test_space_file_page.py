@@ -14,7 +14,7 @@ from archsearch.problem.syntax import CONSTANTS, FUNCTIONS
 from archsearch.systems import SIMULATORS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "space_file.md").read_text(encoding="utf-8")
-IN_WORDS = {("problem", "title"), ("states", "column"), ("inputs", "column")}
+IN_WORDS = {("problem", "title"), ("states", "column"), ("inputs", "column"), ("axes", "column")}
 """Keys whose default is said in words, since it depends on something else."""
 
 

@@ -1,0 +1,91 @@
+"""A fitted model of fields, and what its fit means: are its parameters identified, how much is the nets'."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from archsearch.hybrid import HybridModel
+from archsearch.training.diagnose import CONTRACTION
+from archsearch.training.field_problem import CLEAN
+from archsearch.training.least_squares import UNINFORMED
+from archsearch.training.sensitivities import Flat
+from archsearch.training.stages import Stage
+from archsearch.training.weak_form import WeakForm
+
+POINTS, PER_UNKNOWN = 1000, 2
+"""Points at which the curvature is sampled: at least so many, and so many for each unknown."""
+
+
+@dataclass(frozen=True)
+class FieldFit:
+    """A fitted model of fields (in place).
+
+    Attributes:
+        model: the candidate.
+        initial: (N, *grid, n), natural units: where the fitted rollouts start.
+        weak: the weak form without regularizers, for diagnoses.
+        parameter_prior: precision of the transformed parameters.
+        error: mean square error of the rollouts on the training data, in variances of the data.
+        stages: what was done.
+    """
+
+    model: HybridModel
+    initial: Tensor
+    weak: WeakForm
+    parameter_prior: float
+    error: float
+    stages: tuple[Stage, ...]
+
+    @property
+    def status(self) -> Literal["ok", "diverged"]:
+        """`diverged` if no finite rollout was found."""
+        return "ok" if math.isfinite(self.error) else "diverged"
+
+
+def diagnose_field(found: FieldFit) -> dict[str, Any]:
+    """Standard errors and identifiability of the physical parameters, and the share of the nets.
+
+    As `diagnose` says of models without a grid, from the curvature of the weak form: it counts what single windows of
+    time tell, and not how errors add up over a rollout, so that standard errors are too large rather than too small. Of
+    the bias that noise in the frames leaves they know nothing.
+    """
+    model = found.model
+    with torch.enable_grad():
+        values = model.parameter_values()
+        slopes = {name: torch.autograd.grad(value, model.raw, retain_graph=True)[0] for name, value in values.items()}
+    spread = _raw_spread(found).to(model.raw)
+    prior = max(found.parameter_prior, UNINFORMED) ** -0.5
+    errors = {name: float((slope * spread).nan_to_num(posinf=math.inf).norm()) for name, slope in slopes.items()}
+    return {
+        "std_error": errors,
+        "identified": {name: errors[name] < CONTRACTION * prior * float(slopes[name].norm()) for name in errors},
+        "share": _share(found),
+    }
+
+
+def _raw_spread(found: FieldFit) -> Tensor:
+    """(number of raw parameters,): standard deviations, weights of the nets integrated out; infinite if singular."""
+    p = Flat.of(found.model).vector(found.model)
+    size = len(found.model.raw)
+    rows = found.weak.rows(p.to(torch.float32), max(POINTS, PER_UNKNOWN * len(p))).double()
+    information = rows.T @ rows / max(found.error, CLEAN)
+    information.diagonal().add_(UNINFORMED)
+    factor, singular = torch.linalg.cholesky_ex(information)
+    if int(singular):
+        return p.new_full((size,), torch.inf)
+    sides = torch.eye(len(p), size, dtype=rows.dtype, device=rows.device)
+    return torch.cholesky_solve(sides, factor).diagonal().clamp(min=0).sqrt()
+
+
+@torch.no_grad()
+def _share(found: FieldFit) -> float:
+    """rms(correction) / rms(derivative) on the smooth, in spreads of the derivatives: 0 without nets."""
+    if not found.model.nets():
+        return 0.0
+    full, physics = found.weak.parts(Flat.of(found.model).vector(found.model).to(torch.float32))
+    return float((full - physics).square().mean().sqrt() / full.square().mean().sqrt().clamp(min=1e-12))
