@@ -21,7 +21,7 @@ from safetensors.numpy import load
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.check import check
-from archsearch.candidate.outcome import Evaluation, Failure, FittedNet, FittedParameter, FittedTerm, Score
+from archsearch.candidate.outcome import Evaluation, Failure, FittedNet, FittedParameter, FittedState, FittedTerm, Score
 from archsearch.errors import NothingFoundError, RequestError
 from archsearch.problem.problem import Part, PartName, Problem
 from archsearch.problem.trajectories import Floats
@@ -316,10 +316,11 @@ def _number(value: Any) -> float | None:
 def _said_of_itself(
     problem: Problem, claims: dict[str, Any], arrays: Arrays, train: Arrays
 ) -> dict[str, dict[str, Any]]:
-    """What the candidate's process said of its parameters, terms and nets, if it makes sense."""
+    """What the candidate's process said of its parameters, hidden states, terms and nets, if it makes sense."""
     try:
         return {
             "parameters": _parameters(problem, claims, arrays),
+            "hidden_states": _hidden_states(problem, claims),
             "terms": _terms(problem, claims, train),
             "nets": _nets(claims, arrays),
         }
@@ -346,6 +347,20 @@ def _parameters(problem: Problem, claims: dict[str, Any], arrays: Arrays) -> dic
             reference=references.get((name, unit)),
         )
     return found
+
+
+def _hidden_states(problem: Problem, claims: dict[str, Any]) -> dict[str, FittedState]:
+    """What was said of states that are in the space."""
+    units = {state.name: state.unit for state in problem.space.states}
+    return {
+        name: FittedState(
+            unit=units[name],
+            std_error=_number(said.get("std_error")),
+            spread=_number(said.get("spread")),
+            identified=bool(said.get("identified")),
+        )
+        for name, said in claims.get("hidden_states", {}).items()
+    }
 
 
 def _terms(problem: Problem, claims: dict[str, Any], train: Arrays) -> dict[str, FittedTerm]:

@@ -66,6 +66,19 @@ class FittedParameter(Record):
         return abs(self.value / self.reference - 1.0) if self.reference else None
 
 
+class FittedState(Record):
+    """A state that no training data show after its start, as its candidate's process tells of it.
+
+    `std_error`: its standard deviation around the fit; `spread`: how much it varies along the fitted rollouts, or its
+    size if it stands still. `identified`: the data alone leave little of that open.
+    """
+
+    unit: str
+    std_error: float | None = None
+    spread: float | None = None
+    identified: bool | None = None
+
+
 class FittedTerm(Record):
     """What became of a term, and what the model loses without it (training nrmse with its gate closed)."""
 
@@ -98,6 +111,7 @@ class Evaluation(Record):
     train: Score | None = None
     validation: Score | None = None
     parameters: dict[str, FittedParameter] = {}
+    hidden_states: dict[str, FittedState] = {}
     terms: dict[str, FittedTerm] = {}
     nets: dict[str, FittedNet] = {}
     weights: int = 0

@@ -254,4 +254,8 @@ def _reservations(study: Study, best: Evaluation) -> list[str]:
     if vague:
         verb = "is" if len(vague) == 1 else "are"
         found.append(f"The data do not determine {_listed(vague)}, which {verb} not to be read as measured.")
+    hidden = [name for name, state in best.hidden_states.items() if state.identified is False]
+    if hidden:
+        what = "hidden state" if len(hidden) == 1 else "hidden states"
+        found.append(f"The data do not determine the {what} {_listed(hidden)}: other courses fit as well.")
     return found

@@ -236,6 +236,13 @@ def test_what_is_measured_and_what_is_are_told_apart(tmp_path: Path) -> None:
     assert 5 < float(weights["training.scale"][2] / weights["training.spread"][2]) < 10
 
 
+def test_a_fit_tells_of_its_hidden_state(tmp_path: Path) -> None:
+    _, claims = fitted(DETECTOR, tmp_path)
+    assert isinstance(claims["hidden_states"], dict)
+    assert set(claims["hidden_states"]) == {"B"}
+    assert claims["hidden_states"]["B"]["identified"]
+
+
 def test_a_fit_that_found_a_model_stiff_says_so(tmp_path: Path) -> None:
     weights, _ = fitted(STIFF, tmp_path)
     assert weights["training.stiff"].tolist() == [1.0]
