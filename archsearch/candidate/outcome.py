@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from archsearch.candidate.candidate import Candidate
 
 VERSION = 1
+ROUNDING = 1e-6
+"""A limit that is broken by less than this share of its size is kept."""
 
 
 class Record(BaseModel):
@@ -79,6 +81,26 @@ class FittedState(Record):
     identified: bool | None = None
 
 
+class FittedLimit(Record):
+    """How a limit of the candidate was kept, as its own process tells of it: nobody else can evaluate a limit.
+
+    `train`, `validation`: its least margin along the rollouts, in its unit, negative if broken; None if it was not told
+    or is not finite. `size`: the root mean square of its margins along the training rollouts.
+    """
+
+    train: float | None = None
+    validation: float | None = None
+    size: float | None = None
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether no least margin is below 0 by more than rounding; None if that is not known."""
+        least = [margin for margin in (self.train, self.validation) if margin is not None]
+        if any(margin < -ROUNDING * (self.size or 0.0) for margin in least):
+            return False
+        return True if len(least) == 2 else None
+
+
 class FittedTerm(Record):
     """What became of a term, and what the model loses without it (training nrmse with its gate closed)."""
 
@@ -112,6 +134,7 @@ class Evaluation(Record):
     validation: Score | None = None
     parameters: dict[str, FittedParameter] = {}
     hidden_states: dict[str, FittedState] = {}
+    limits: dict[str, FittedLimit] = {}
     terms: dict[str, FittedTerm] = {}
     nets: dict[str, FittedNet] = {}
     weights: int = 0

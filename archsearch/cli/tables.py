@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archsearch.study.store import Study
 
 IDENTIFIED = {True: "yes", False: "no", None: "not known"}
+KEPT = {True: "yes", False: "BROKEN", None: "not known"}
 NUMERIC = ("rank", "no.", "weights", "parameters", "seconds")
 
 
@@ -47,6 +48,8 @@ def candidate_tables(evaluation: Evaluation) -> Iterator[RenderableType]:
         yield _parameters(evaluation)
     if evaluation.hidden_states:
         yield _hidden_states(evaluation)
+    if evaluation.limits:
+        yield _limits(evaluation)
     if evaluation.terms:
         yield _terms(evaluation)
     if evaluation.nets:
@@ -91,6 +94,14 @@ def _hidden_states(evaluation: Evaluation) -> Table:
     for name, fitted in evaluation.hidden_states.items():
         spread = four(fitted.spread)
         table.add_row(name, four(fitted.std_error), spread, fitted.unit, IDENTIFIED[fitted.identified])
+    return table
+
+
+def _limits(evaluation: Evaluation) -> Table:
+
+    table = plain_table("limit", "least margin on train", "on validation", "kept, so its process says")
+    for name, limit in evaluation.limits.items():
+        table.add_row(name, four(limit.train), four(limit.validation), KEPT[limit.kept])
     return table
 
 

@@ -250,6 +250,9 @@ def _reservations(study: Study, best: Evaluation) -> list[str]:
     scored = sum(evaluation.validation is not None for evaluation in study.evaluations())
     found = [f"It is the best of {scored} on the very data that ranked them, so this error is on the optimistic side."]
     found.append("Each candidate was trained once, so the spread over random seeds is not known.")
+    broken = [name for name, limit in best.limits.items() if limit.kept is False]
+    if broken:
+        found.append(f"Its rollouts break the {'limit' if len(broken) == 1 else 'limits'} {_listed(broken)}.")
     vague = [name for name, parameter in best.parameters.items() if parameter.identified is False]
     if vague:
         verb = "is" if len(vague) == 1 else "are"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsearch.candidate.outcome import Evaluation, FittedParameter, FittedState
+from archsearch.candidate.outcome import Evaluation, FittedLimit, FittedParameter, FittedState
 from archsearch.cli.output import console
 from archsearch.cli.tables import candidate_tables
 
@@ -36,3 +36,15 @@ def test_a_hidden_state_has_its_standard_error_and_whether_it_is_identified() ->
     hidden = {"B": FittedState(unit="mol", std_error=0.0212, spread=0.36, identified=False)}
     text = printed(Evaluation(number=3, candidate="c", author="grammar", status="ok", hidden_states=hidden))
     assert "hidden state ± std. error spread unit identified B 0.0212 0.36 mol no" in text
+
+
+def test_limits_have_their_least_margins_and_a_broken_one_is_marked() -> None:
+    limits = {
+        "room": FittedLimit(train=0.5, validation=-1e-9, size=2.0),
+        "food": FittedLimit(train=0.5, validation=-3e-6, size=2.0),
+        "air": FittedLimit(train=None, validation=0.1, size=None),
+    }
+    text = printed(Evaluation(number=3, candidate="c", author="grammar", status="ok", limits=limits))
+    assert "room 0.5 -1.000e-09 yes" in text, "rounding"
+    assert "food 0.5 -3.000e-06 BROKEN" in text
+    assert "air - 0.1 not known" in text

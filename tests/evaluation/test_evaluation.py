@@ -140,6 +140,22 @@ def test_a_hidden_state_is_recorded_with_how_sure_it_is(problem: Problem, physic
     assert record.parameters["attack_rate"].identified is False
 
 
+def test_limits_are_recorded_with_their_least_margins(evaluator: Evaluator, physics: str) -> None:
+    """A fit keeps them at its collocation points; that hares go beyond for days in between is told."""
+    limits = """
+    def limits(self, t, x, u):
+        return {"most": 55.0 - x.hare, "some": x.lynx}
+"""
+    outcome = evaluator.evaluate(Candidate(f"{physics.rstrip()}\n{limits}", "person"), 1)
+    found = outcome.evaluation.limits
+    assert set(found) == {"most", "some"}
+    assert (found["most"].kept, found["some"].kept) == (False, True)
+    for part in ("train", "validation"):
+        hares, lynx = np.moveaxis(outcome.predictions[f"{part}.dense_states"], -1, 0)
+        assert getattr(found["most"], part) == pytest.approx(55.0 - hares.max(), abs=1e-9)
+        assert getattr(found["some"], part) == pytest.approx(lynx.min(), abs=1e-9)
+
+
 def test_what_the_check_finds_is_told_and_nothing_is_run(evaluator: Evaluator) -> None:
     outcome = evaluator.evaluate(Candidate("import os\nx = undefined\n", "llm"), 3)
     assert kind(outcome) == "check"

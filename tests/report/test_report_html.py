@@ -110,6 +110,11 @@ def test_a_hidden_state_that_is_not_identified_is_marked_and_told(page: Page) ->
     assert "do not determine the hidden state store" in page.text
 
 
+def test_a_broken_limit_is_marked_and_told(page: Page) -> None:
+    assert "room 0.0678 0.0567 kept grass 0.0123 -0.0234 broken" in page.text
+    assert "break the limit grass." in page.text
+
+
 def test_a_reference_stands_beside_the_value_and_in_the_verdict(
     study: Study, problem: Problem, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:

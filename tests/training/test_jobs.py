@@ -223,9 +223,10 @@ def test_margins_of_rollouts_are_told_by_name(tmp_path: Path) -> None:
     predict_job(str(tmp_path))
     margins = json.loads((tmp_path / LIMITS_FILE).read_text())
     found = load_file(tmp_path / PREDICTIONS_FILE)["states"]
-    assert margins["substrate"] == pytest.approx(float(found.min()))
-    assert margins["substrate"] < 0, "a rollout that breaks a limit is told, and not bent"
-    assert margins["room"] == pytest.approx(4.9)
+    assert margins["substrate"]["least"] == pytest.approx(float(found.min()))
+    assert margins["substrate"]["least"] < 0, "a rollout that breaks a limit is told, and not bent"
+    assert margins["substrate"]["size"] == pytest.approx(float(found.square().mean().sqrt()))
+    assert margins["room"]["least"] == pytest.approx(4.9)
 
 
 def test_what_is_measured_and_what_is_are_told_apart(tmp_path: Path) -> None:
