@@ -21,7 +21,16 @@ from safetensors.numpy import load
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.check import check
-from archsearch.candidate.outcome import Evaluation, Failure, FittedNet, FittedParameter, FittedTerm, Score
+from archsearch.candidate.outcome import (
+    Evaluation,
+    Failure,
+    FittedLimit,
+    FittedNet,
+    FittedParameter,
+    FittedState,
+    FittedTerm,
+    Score,
+)
 from archsearch.errors import NothingFoundError, RequestError
 from archsearch.problem.problem import Part, PartName, Problem
 from archsearch.problem.trajectories import Floats
@@ -136,8 +145,9 @@ class Evaluator:
         weights, claims, log = self._fit(candidate.source, seed)
         arrays = _arrays(weights)
         terms = tuple(name for name in claims.get("terms", ()) if isinstance(name, str))
-        train, said = self._predict(candidate.source, weights, problem.train, seed, terms)
-        validation, said_too = self._predict(candidate.source, weights, problem.validation, seed, ())
+        train, on_train, said = self._predict(candidate.source, weights, problem.train, seed, terms)
+        validation, on_validation, said_too = self._predict(candidate.source, weights, problem.validation, seed, ())
+        claims |= {"limits": {"train": on_train, "validation": on_validation}}
         record = Evaluation.of(candidate, number).model_copy(
             update={
                 "status": "ok",
@@ -156,11 +166,12 @@ class Evaluator:
         folder = self._folder(source, self._task(self._problem.train, seed))
         log = self._run("fit_job", folder)
         weights = self._result(folder, jobs.WEIGHTS_FILE, log)
-        return weights, _claims(folder), log
+        return weights, _claims(folder, jobs.CLAIMS_FILE), log
 
     def _predict(
         self, source: str, weights: bytes, part: Part, seed: int, terms: tuple[str, ...]
-    ) -> tuple[Arrays, str]:
+    ) -> tuple[Arrays, dict[str, Any], str]:
+        """Predictions, what was said of limits, and the log."""
         few = self._problem.space.is_field  # frames are large, and are looked at one by one
         dense = 1 if few else max(1, round(DENSE_POINTS / part.trajectories.times.shape[1]))
         task = self._task(part, seed)
@@ -168,7 +179,8 @@ class Evaluator:
         (folder / jobs.WEIGHTS_FILE).write_bytes(weights)
         log = self._run("predict_job", folder)
         arrays = _arrays(self._result(folder, jobs.PREDICTIONS_FILE, log))
-        return _shaped(arrays, part, dense, terms, log), log
+        limits = _claims(folder, jobs.LIMITS_FILE)
+        return _shaped(arrays, part, dense, terms, log), limits, log
 
     def _task(self, part: Part, seed: int) -> Task:
         space = self._problem.space
@@ -276,8 +288,8 @@ def _json(content: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _claims(folder: Path) -> dict[str, Any]:
-    return _json(read_capped(folder / jobs.CLAIMS_FILE, CLAIMS_KB << 10) or b"{}")
+def _claims(folder: Path, name: str) -> dict[str, Any]:
+    return _json(read_capped(folder / name, CLAIMS_KB << 10) or b"{}")
 
 
 def _arrays(content: bytes) -> Arrays:
@@ -318,10 +330,12 @@ def _number(value: Any) -> float | None:
 def _said_of_itself(
     problem: Problem, claims: dict[str, Any], arrays: Arrays, train: Arrays
 ) -> dict[str, dict[str, Any]]:
-    """What the candidate's process said of its parameters, terms and nets, if it makes sense."""
+    """What the candidate's process said of its parameters, hidden states, limits, terms and nets, if it makes sense."""
     try:
         return {
             "parameters": _parameters(problem, claims, arrays),
+            "hidden_states": _hidden_states(problem, claims),
+            "limits": _limits(claims["limits"]["train"], claims["limits"]["validation"]),
             "terms": _terms(problem, claims, train),
             "nets": _nets(claims, arrays),
         }
@@ -348,6 +362,31 @@ def _parameters(problem: Problem, claims: dict[str, Any], arrays: Arrays) -> dic
             reference=references.get((name, unit)),
         )
     return found
+
+
+def _hidden_states(problem: Problem, claims: dict[str, Any]) -> dict[str, FittedState]:
+    """What was said of states that are in the space."""
+    units = {state.name: state.unit for state in problem.space.states}
+    return {
+        name: FittedState(
+            unit=units[name],
+            std_error=_number(said.get("std_error")),
+            spread=_number(said.get("spread")),
+            identified=bool(said.get("identified")),
+        )
+        for name, said in claims.get("hidden_states", {}).items()
+    }
+
+
+def _limits(train: dict[str, Any], validation: dict[str, Any]) -> dict[str, FittedLimit]:
+    return {
+        printable(name): FittedLimit(
+            train=_number(train.get(name, {}).get("least")),
+            validation=_number(validation.get(name, {}).get("least")),
+            size=_number(train.get(name, {}).get("size")),
+        )
+        for name in {**train, **validation}
+    }
 
 
 def _terms(problem: Problem, claims: dict[str, Any], train: Arrays) -> dict[str, FittedTerm]:

@@ -119,7 +119,9 @@ class _Net:
             self._wrong(self.given["monotone"][1], "rises and falls away from its zeros", "Drop one of the entries")
         elif signs == {"-"} and positive:
             self._wrong(self.given["monotone"][1], "is positive but falls from its zero", "Drop positive, or the sign")
-        elif bounded and signs and not (bounded[1] > 0 if signs == {"+"} else bounded[0] < 0):
+        elif (
+            bounded and signs and not (bounded[0] <= 0 < bounded[1] if signs == {"+"} else bounded[0] < 0 <= bounded[1])
+        ):
             self._wrong(self.given["bounded"][1], f"has bounded={bounded} but a zero", "Let the interval hold 0")
 
     def _checked(self, key: str, fits: Callable[[Any], bool], expected: str) -> Any:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from archsearch.candidate.candidate import Candidate
 
 VERSION = 1
+ROUNDING = 1e-6
+"""A limit that is broken by less than this share of its size is kept."""
 
 
 class Record(BaseModel):
@@ -66,6 +68,39 @@ class FittedParameter(Record):
         return abs(self.value / self.reference - 1.0) if self.reference else None
 
 
+class FittedState(Record):
+    """A state that no training data show after its start, as its candidate's process tells of it.
+
+    `std_error`: its standard deviation around the fit; `spread`: how much it varies along the fitted rollouts, or its
+    size if it stands still. `identified`: the data alone leave little of that open.
+    """
+
+    unit: str
+    std_error: float | None = None
+    spread: float | None = None
+    identified: bool | None = None
+
+
+class FittedLimit(Record):
+    """How a limit of the candidate was kept, as its own process tells of it: nobody else can evaluate a limit.
+
+    `train`, `validation`: its least margin along the rollouts, in its unit, negative if broken; None if it was not told
+    or is not finite. `size`: the root mean square of its margins along the training rollouts.
+    """
+
+    train: float | None = None
+    validation: float | None = None
+    size: float | None = None
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether no least margin is below 0 by more than rounding; None if that is not known."""
+        least = [margin for margin in (self.train, self.validation) if margin is not None]
+        if any(margin < -ROUNDING * (self.size or 0.0) for margin in least):
+            return False
+        return True if len(least) == 2 else None
+
+
 class FittedTerm(Record):
     """What became of a term, and what the model loses without it (training nrmse with its gate closed)."""
 
@@ -98,6 +133,8 @@ class Evaluation(Record):
     train: Score | None = None
     validation: Score | None = None
     parameters: dict[str, FittedParameter] = {}
+    hidden_states: dict[str, FittedState] = {}
+    limits: dict[str, FittedLimit] = {}
     terms: dict[str, FittedTerm] = {}
     nets: dict[str, FittedNet] = {}
     weights: int = 0

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from archsearch.candidate.outcome import Evaluation
     from archsearch.study.store import Study
 
+IDENTIFIED = {True: "yes", False: "no", None: "not known"}
+KEPT = {True: "yes", False: "BROKEN", None: "not known"}
 NUMERIC = ("rank", "no.", "weights", "parameters", "seconds")
 
 
@@ -44,6 +46,10 @@ def candidate_tables(evaluation: Evaluation) -> Iterator[RenderableType]:
         yield _scores(evaluation)
     if evaluation.parameters:
         yield _parameters(evaluation)
+    if evaluation.hidden_states:
+        yield _hidden_states(evaluation)
+    if evaluation.limits:
+        yield _limits(evaluation)
     if evaluation.terms:
         yield _terms(evaluation)
     if evaluation.nets:
@@ -76,9 +82,26 @@ def _parameters(evaluation: Evaluation) -> Table:
     table = plain_table("parameter", "value", "± std. error", "unit", "bounds", "identified", *more)
     for name, fitted in evaluation.parameters.items():
         bounds = f"{_bound(fitted.low)} to {_bound(fitted.high)}"
-        identified = {True: "yes", False: "no", None: "not known"}[fitted.identified]
+        identified = IDENTIFIED[fitted.identified]
         beside = (four(fitted.reference), off_by(fitted) or "-") if compared else ()
         table.add_row(name, aligned(fitted.value), four(fitted.std_error), fitted.unit, bounds, identified, *beside)
+    return table
+
+
+def _hidden_states(evaluation: Evaluation) -> Table:
+
+    table = plain_table("hidden state", "± std. error", "spread", "unit", "identified")
+    for name, fitted in evaluation.hidden_states.items():
+        spread = four(fitted.spread)
+        table.add_row(name, four(fitted.std_error), spread, fitted.unit, IDENTIFIED[fitted.identified])
+    return table
+
+
+def _limits(evaluation: Evaluation) -> Table:
+
+    table = plain_table("limit", "least margin on train", "on validation", "kept, so its process says")
+    for name, limit in evaluation.limits.items():
+        table.add_row(name, four(limit.train), four(limit.validation), KEPT[limit.kept])
     return table
 
 

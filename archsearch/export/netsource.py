@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from archsearch.errors import RunError
 from archsearch.export.literals import literal
 from archsearch.hybrid import Net
+from archsearch.hybrid.monotone import signed
 
 MOST_READABLE = 24
 """Arrays of more numbers than this are written in base64: nobody reads them one by one."""
@@ -69,10 +69,12 @@ def _body(function: str, name: str, net: Net) -> list[str]:
         f"def {function}({', '.join(_arguments(net))}):",
         f'    """The net `{name}` ({shape}, {net.activation}), role {net.role}: sees {sees}."""',
         f"    seen = stacked({', '.join(_arguments(net))})",
-        f"    raw = perceptron((seen - {function}_mean) / {function}_std, {layers})",
+        *_raw(function, net, layers),
         f"    out = {_form(function, net)}",
     ]
     for input_name, at in (net.zero_at or {}).items():
+        if input_name == net.anchor:
+            continue
         index = net.inputs.index(input_name)
         distance = f"(seen[..., {index} : {index + 1}] - {at!r}) / {function}_std[{index}]"
         lines.append(f"    out = out * torch.tanh({distance})")
@@ -81,17 +83,40 @@ def _body(function: str, name: str, net: Net) -> list[str]:
     return [*lines, f"    return {sign}out.squeeze(-1)" if one else f"    return ({sign}out).unbind(-1)"]
 
 
+def _raw(function: str, net: Net, layers: str) -> list[str]:
+    """The perceptron, less what it gives at the zero if the net rises from there, as `hybrid.nets` does it."""
+    if net.anchor is None:
+        return [f"    raw = perceptron((seen - {function}_mean) / {function}_std, {layers})"]
+    index, last = net.inputs.index(net.anchor), len(net.inputs) - 1
+    before = [f"standard[..., :{index}]"] if index else []
+    after = [f"standard[..., {index + 1}:]"] if index < last else []
+    here, there = (", ".join([*before, text, *after]) for text in ("away", "0.0 * away"))
+    distance = f"seen[..., {index} : {index + 1}] - {(net.zero_at or {})[net.anchor]!r}"
+    return [
+        *([f"    standard = (seen - {function}_mean) / {function}_std"] if last else []),
+        f"    away = torch.asinh(({distance}) / {function}_std[{index}])",
+        f"    there = perceptron(torch.cat([{there}], -1), {layers})",
+        f"    raw = perceptron(torch.cat([{here}], -1), {layers}) - there",
+    ]
+
+
 _ACTIVATIONS = {"tanh": "torch.tanh", "softplus": "torch.nn.functional.softplus"}
+
+
+_TAKEN = ("seen", "standard", "away", "there", "raw", "out", "torch")
 
 
 def _arguments(net: Net) -> list[str]:
     """Argument names: the input mask, each once."""
-    return [f"{name}_" if name in ("seen", "raw", "out", "torch") else name for name in net.inputs]
+    return [f"{name}_" if name in _TAKEN else name for name in net.inputs]
 
 
 def _form(function: str, net: Net) -> str:
     """From the output of the perceptron to natural units, as `hybrid.nets` does it."""
     one_sided = net.positive or net.anchored
+    if net.anchor is not None:
+        rise = f"{function}_scale * raw"
+        return rise if net.bounded is None else f"{_interval(net)[1]!r} * torch.tanh({rise})"
     if net.bounded is not None:
         low, high = _interval(net)
         return f"{low!r} + {high - low!r} * torch.sigmoid(raw + {function}_shift)"
@@ -120,14 +145,7 @@ def _layer(net: Net, values: _Arrays, index: int) -> tuple[Tensor, Tensor]:
     weight, bias = values[f"weight_{index}"], values[f"bias_{index}"]
     if not net.monotone:
         return weight, bias
-    if index:
-        return functional.softplus(weight), bias
-    signs = {"+": net.direction, "-": -net.direction}
-    columns = [
-        signs[net.monotone[name]] * functional.softplus(weight[:, at]) if name in net.monotone else weight[:, at]
-        for at, name in enumerate(net.inputs)
-    ]
-    return torch.stack(columns, -1), bias
+    return signed(index, weight, net.signs), bias
 
 
 class _Arrays:

@@ -35,7 +35,9 @@ class Net:
         bounded: the output lies in this interval.
         monotone: the output rises (`+`) or falls (`-`) with an input.
         zero_at: the output is zero where an input has this value, and changes sign there; positive, bounded and
-            monotone then hold above it.
+            monotone then hold above it. A net that is monotone in that one input is a difference to its value there,
+            and may rise and saturate as it likes; any other is multiplied by tanh of the distance, so that along an
+            input in which it rises it cannot saturate before the data do.
         activation: `tanh` or `softplus`; both smooth.
     """
 
@@ -84,6 +86,22 @@ class Net:
         """Whether the output is monotone along an input at which it is zero, so one-sided above it."""
         return any(name in (self.zero_at or {}) for name in self.monotone or {})
 
+    @property
+    def signs(self) -> tuple[float, ...]:
+        """For each input the sign of the slope before the output is turned by `direction`; 0 if it is free."""
+        signs = {"+": self.direction, "-": -self.direction}
+        monotone = self.monotone or {}
+        return tuple(signs[monotone[name]] if name in monotone else 0.0 for name in self.inputs)
+
+    @property
+    def anchor(self) -> str | None:
+        """The input along which the net is a difference to its value at the zero; None if it is no such net.
+
+        It is monotone in this input alone: a difference says nothing of how it turns along others.
+        """
+        monotone = tuple(self.monotone or {})
+        return monotone[0] if len(monotone) == 1 and monotone[0] in (self.zero_at or {}) else None
+
     def _refuse_bad_shape(self) -> None:
         if not self.inputs:
             self._refuse("inputs is empty", 'Name what it sees, e.g. inputs=("hare", "lynx").')
@@ -112,7 +130,7 @@ class Net:
             self._refuse("it rises and falls away from its zeros", "Drop one of the monotone or zero_at entries.")
         if self.direction < 0 and self.positive:
             self._refuse("it is positive but falls from its zero", "Drop positive, or turn the monotone sign.")
-        if self.bounded and self.anchored and not (high > 0 if self.direction > 0 else low < 0):
+        if self.bounded and self.anchored and not (low <= 0 < high if self.direction > 0 else low < 0 <= high):
             self._refuse(f"bounded is {self.bounded} but it is zero at {self.zero_at}", "Let the interval hold 0.")
 
     def _refuse(self, found: str, remedy: str) -> None:

@@ -16,12 +16,15 @@ from torch.nn import functional
 
 from archsearch.hybrid.candidate_error import CandidateError
 from archsearch.hybrid.columns import Seen, broadcast, moments
+from archsearch.hybrid.monotone import from_zero, signed
 from archsearch.hybrid.net import ACTIVATIONS, Net
 
 SOFTPLUS_ONE = math.log(math.e - 1)
 """softplus of this is 1."""
 QUIET = -2.0
 """softplus of this is 0.13: a positive net that is added starts small."""
+SMALL = 0.13
+"""The size that a net which rises from its zero starts with if it is added, relative to what it is added to."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ class NetModule(torch.nn.Module):
         self.register_buffer("std", ones)
         self.register_buffer("scale", torch.ones(self.outputs, dtype=torch.float64))
         self.register_buffer("shift", torch.full((self.outputs,), self._quiet_shift(), dtype=torch.float64))
-        self._zeros = [(declaration.inputs.index(name), at) for name, at in (declaration.zero_at or {}).items()]
+        self._zeros = {declaration.inputs.index(name): at for name, at in (declaration.zero_at or {}).items()}
+        self._anchor = None if declaration.anchor is None else declaration.inputs.index(declaration.anchor)
         self._falls = declaration.direction < 0
-        self._signs = self._input_signs()
+        self._signs = declaration.signs if declaration.monotone else None
         self._to_form = self._chosen_form()
         self._seen, self._place = Seen(), slice(0)
         self._tap: list[Layer] | None = None
@@ -104,8 +108,10 @@ class NetModule(torch.nn.Module):
             self._refuse_bad_call(args, instead_of)
         joined = self._joined(args)
         buffers: dict[str, Any] = self._buffers
-        out = self._to_form(self._perceptron((joined - buffers["mean"]) / buffers["std"]))
-        for index, at in self._zeros:
+        out = self._to_form(self._raw(joined))
+        for index, at in self._zeros.items():
+            if index == self._anchor:
+                continue
             distance = (joined[..., index : index + 1] - at) / buffers["std"][index]
             out = out * torch.tanh(distance)
         if self._falls:
@@ -165,11 +171,24 @@ class NetModule(torch.nn.Module):
             mean, spread = moments(column)
             self.get_buffer("mean")[index] = mean
             self.get_buffer("std")[index] = spread or abs(mean) or 1.0
-        if reference is not None:
+        if self._anchor is not None:
+            self._calibrate_rise(columns, reference, slopes)
+        elif reference is not None:
             mean, spread = moments(torch.as_tensor(reference, dtype=torch.float64))
             self._calibrate_output(torch.tensor(mean), torch.tensor(math.hypot(mean, spread) or 1.0))
         elif self.role == "add" and slopes is not None:
             self._calibrate_output(torch.zeros(()), slopes)
+
+    def _calibrate_rise(self, columns: Tensor, reference: Any, slopes: Tensor | None) -> None:
+        """Let the start weights rise from the zero to the size of the output where the data lie, or quietly."""
+        size = torch.ones(()) if slopes is None or self.role != "add" else slopes
+        if reference is not None:
+            size = torch.tensor(math.hypot(*moments(torch.as_tensor(reference, dtype=torch.float64))) or 1.0)
+        size = SMALL * size if self.role == "add" else size
+        if self.declaration.bounded is not None:
+            size = torch.atanh((size / self._interval()[1]).clamp(0.05, 0.95))
+        typical = self._raw(columns).square().mean(0).sqrt()
+        self.get_buffer("scale")[:] = size / torch.where(typical > 0, typical, 1.0)
 
     def _calibrate_output(self, mean: Tensor, size: Tensor) -> None:
         self.get_buffer("scale")[:] = size if self.role != "scale" else 1.0
@@ -205,6 +224,8 @@ class NetModule(torch.nn.Module):
 
     def _chosen_form(self) -> Callable[[Tensor], Tensor]:
         """How the output of the perceptron (..., outputs) becomes one in natural units, within what is declared."""
+        if self._anchor is not None:
+            return self._scaled if self.declaration.bounded is None else self._saturating
         if self.declaration.bounded is not None:
             return self._bounded
         if self._one_sided():
@@ -214,6 +235,9 @@ class NetModule(torch.nn.Module):
     def _bounded(self, raw: Tensor) -> Tensor:
         low, high = self._interval()
         return low + (high - low) * torch.sigmoid(raw + self.get_buffer("shift"))
+
+    def _saturating(self, raw: Tensor) -> Tensor:
+        return self._interval()[1] * torch.tanh(self._scaled(raw))
 
     def _factor(self, raw: Tensor) -> Tensor:
         return 1.0 + raw
@@ -229,11 +253,20 @@ class NetModule(torch.nn.Module):
         buffers: dict[str, Any] = self._buffers
         return torch.addcmul(buffers["shift"], buffers["scale"], raw)
 
+    def _raw(self, joined: Tensor) -> Tensor:
+        """(..., outputs): the perceptron, less what it gives at the zero if the net rises from there."""
+        buffers: dict[str, Any] = self._buffers
+        standard = (joined - buffers["mean"]) / buffers["std"]
+        if self._anchor is None:
+            return self._perceptron(standard)
+        here, there = from_zero(joined, standard, buffers["std"], self._anchor, self._zeros[self._anchor])
+        return self._perceptron(here) - self._perceptron(there)
+
     def _perceptron(self, hidden: Tensor) -> Tensor:
         parameters: dict[str, Any] = self._parameters
         last = len(self._layers) - 1
         for index, (weight, bias) in enumerate(self._layers):
-            matrix = parameters[weight] if self._signs is None else self._signed(index, parameters[weight])
+            matrix = parameters[weight] if self._signs is None else signed(index, parameters[weight], self._signs)
             entered, hidden = hidden, functional.linear(hidden, matrix, parameters[bias])
             if self._tap is not None:
                 self._tap.append(Layer(index, matrix, entered, hidden))
@@ -241,43 +274,16 @@ class NetModule(torch.nn.Module):
                 hidden = self._activation(hidden)
         return hidden
 
-    def _signed(self, index: int, weight: Tensor) -> Tensor:
-        """The weights of a monotone net: of the given sign along monotone inputs, non-negative in later layers."""
-        if index:
-            return functional.softplus(weight)
-        signs = self._signs or ()
-        columns = [
-            weight[:, at] if sign == 0 else sign * functional.softplus(weight[:, at]) for at, sign in enumerate(signs)
-        ]
-        return torch.stack(columns, -1)
-
-    def _input_signs(self) -> tuple[float, ...] | None:
-        declaration = self.declaration
-        if not declaration.monotone:
-            return None
-        signs = {"+": declaration.direction, "-": -declaration.direction}
-        return tuple(signs[declaration.monotone[name]] if name in declaration.monotone else 0.0 for name in self.inputs)
-
     def _add_layer(self, index: int, wide: int, narrow: int, generator: torch.Generator) -> None:
         """Draw a layer: variance 1 / width, spread biases in the first layer, the last one tenth as large."""
         weight = torch.randn((narrow, wide), generator=generator, dtype=torch.float64) / math.sqrt(wide)
         bias = 2 * torch.rand(narrow, generator=generator, dtype=torch.float64) - 1
         if index == len(self._layers) - 1:
             weight = 0.1 * weight
-        if self.declaration.monotone:
-            weight = self._start_signed(index, weight)
         if index > 0 or len(self._layers) == 1:
             bias = 0 * bias
         self.register_parameter(f"weight_{index}", torch.nn.Parameter(weight))
         self.register_parameter(f"bias_{index}", torch.nn.Parameter(bias))
-
-    def _start_signed(self, index: int, weight: Tensor) -> Tensor:
-        """Raw weights whose softplus is |weight|, for the columns that are sign-constrained."""
-        inverse = torch.log(torch.expm1(weight.abs() + 1e-3))
-        if index:
-            return inverse
-        free = torch.tensor([name not in (self.declaration.monotone or {}) for name in self.inputs])
-        return torch.where(free, weight, inverse)
 
     def _refuse_bad_call(self, args: Sequence[Any], instead_of: Any) -> None:
         if len(args) != len(self.inputs):

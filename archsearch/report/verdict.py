@@ -251,8 +251,15 @@ def _reservations(study: Study, best: Evaluation) -> list[str]:
     scored = sum(evaluation.validation is not None for evaluation in study.evaluations())
     found = [f"It is the best of {scored} on the very data that ranked them, so this error is on the optimistic side."]
     found.append("Each candidate was trained once, so the spread over random seeds is not known.")
+    broken = [name for name, limit in best.limits.items() if limit.kept is False]
+    if broken:
+        found.append(f"Its rollouts break the {'limit' if len(broken) == 1 else 'limits'} {_listed(broken)}.")
     vague = [name for name, parameter in best.parameters.items() if parameter.identified is False]
     if vague:
         verb = "is" if len(vague) == 1 else "are"
         found.append(f"The data do not determine {_listed(vague)}, which {verb} not to be read as measured.")
+    hidden = [name for name, state in best.hidden_states.items() if state.identified is False]
+    if hidden:
+        what = "hidden state" if len(hidden) == 1 else "hidden states"
+        found.append(f"The data do not determine the {what} {_listed(hidden)}: other courses fit as well.")
     return found

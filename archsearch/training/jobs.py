@@ -7,7 +7,6 @@ says is believed: it is a claim until the trusted process has checked it.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ WEIGHTS_FILE = "weights.safetensors"
 PREDICTIONS_FILE = "predictions.safetensors"
 CLAIMS_FILE = "claims.json"
 LIMITS_FILE = "limits.json"
-"""The smallest margin of each limit along the predicted rollouts, by name; there only if the model has limits."""
+"""By name the smallest margin of each limit along the predicted rollouts and its size; only if the model has limits."""
 FAILURE_FILE = "failure.json"
 EXPLICIT_STEPS = 64
 """Steps per sampling interval beyond which explicit methods are not worth their time."""
@@ -182,8 +181,8 @@ def _predict(folder: Path, task: Task, model: HybridModel) -> None:
     stored = load_file(folder / WEIGHTS_FILE)
     model.load_arrays({name: array for name, array in stored.items() if not name.startswith(INITIAL)})
     found = predict(model, stored, task)
-    margins = {name.removeprefix(LIMIT): float(found.pop(name)) for name in list(found) if name.startswith(LIMIT)}
+    margins = {name.removeprefix(LIMIT): found.pop(name).tolist() for name in list(found) if name.startswith(LIMIT)}
     if margins:
-        finite = {name: margin if math.isfinite(margin) else None for name, margin in margins.items()}
-        (folder / LIMITS_FILE).write_text(json.dumps(finite))
+        said = {name: dict(zip(("least", "size"), both, strict=True)) for name, both in margins.items()}
+        (folder / LIMITS_FILE).write_text(json.dumps(said))
     save_file(found, folder / PREDICTIONS_FILE)

@@ -25,7 +25,7 @@ SPREAD = "training.spread"
 STIFF = "training.stiff"
 """Key of whether (1,) explicit methods need too many steps on the training data."""
 LIMIT = "limit."
-"""What precedes the name of a limit in the key of its smallest margin."""
+"""What precedes the name of a limit in the key of its smallest margin and its size."""
 
 FINE_SUBSTEPS = 8
 """Steps per interval of rollouts that are not reported: with a term closed, and over a warm-up window."""
@@ -42,9 +42,9 @@ def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dic
     Returns:
         `times` (N, T), `states` (N, T, n), `dense_times` (N, D), `dense_states` (N, D, n), for every term of
         `task.gates` `without.<term>` (N, T, n), the rollout with that term closed, and for every limit of the model
-        `limit.<name>` (), its smallest margin anywhere: negative where a rollout breaks it. States are what is
-        measured in their place, in natural units; NaN where the model could not be integrated. Fields
-        have their grid before the last axis.
+        `limit.<name>` (2,), its smallest margin anywhere, negative where a rollout breaks it, and the root mean square
+        of all its margins, both NaN where a rollout was lost. States are what is measured in their place, in natural
+        units; NaN where the model could not be integrated. Fields have their grid before the last axis.
     """
     model.requires_grad_(False)
     rolled = _predicted(model, stored, task)
@@ -126,10 +126,13 @@ class _Rolled:
 
     @torch.no_grad()
     def margins(self) -> dict[str, Tensor]:
-        """The smallest margin of each limit over all trajectories, by name; NaN where one was lost."""
-        margins = self._model.margins(*self._complete).flatten(0, -2)
+        """(2,) for each limit, by name: its smallest margin and its size, over all trajectories."""
         names = self._model.limit_names(*self._complete)
-        return dict(zip(names, margins.amin(0).unbind(), strict=True)) if names else {}
+        if not names:
+            return {}
+        margins = self._model.margins(*self._complete).flatten(0, -2)
+        both = torch.stack([margins.amin(0), margins.square().mean(0).sqrt()], -1)
+        return dict(zip(names, both.unbind(), strict=True))
 
 
 def is_implicit(model: HybridModel, stored: Mapping[str, Tensor]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsearch.candidate.outcome import Evaluation, FittedParameter
+from archsearch.candidate.outcome import Evaluation, FittedLimit, FittedParameter, FittedState
 from archsearch.cli.output import console
 from archsearch.cli.tables import candidate_tables
 
@@ -10,7 +10,10 @@ PERIOD = FittedParameter(value=6.0002, unit="s", low=2.0, high=20.0, identified=
 
 
 def shown(parameter: FittedParameter) -> str:
-    evaluation = Evaluation(number=3, candidate="c", author="grammar", status="ok", parameters={"T0": parameter})
+    return printed(Evaluation(number=3, candidate="c", author="grammar", status="ok", parameters={"T0": parameter}))
+
+
+def printed(evaluation: Evaluation) -> str:
     out = console()
     with out.capture() as captured:
         for part in candidate_tables(evaluation):
@@ -27,3 +30,21 @@ def test_without_a_reference_there_is_no_column_for_it() -> None:
     text = shown(PERIOD)
     assert "reference" not in text
     assert "T0 6.000 0.001 s 2 to 20 yes" in text
+
+
+def test_a_hidden_state_has_its_standard_error_and_whether_it_is_identified() -> None:
+    hidden = {"B": FittedState(unit="mol", std_error=0.0212, spread=0.36, identified=False)}
+    text = printed(Evaluation(number=3, candidate="c", author="grammar", status="ok", hidden_states=hidden))
+    assert "hidden state ± std. error spread unit identified B 0.0212 0.36 mol no" in text
+
+
+def test_limits_have_their_least_margins_and_a_broken_one_is_marked() -> None:
+    limits = {
+        "room": FittedLimit(train=0.5, validation=-1e-9, size=2.0),
+        "food": FittedLimit(train=0.5, validation=-3e-6, size=2.0),
+        "air": FittedLimit(train=None, validation=0.1, size=None),
+    }
+    text = printed(Evaluation(number=3, candidate="c", author="grammar", status="ok", limits=limits))
+    assert "room 0.5 -1.000e-09 yes" in text, "rounding"
+    assert "food 0.5 -3.000e-06 BROKEN" in text
+    assert "air - 0.1 not known" in text

@@ -124,6 +124,38 @@ def test_a_reference_is_recorded_and_changes_nothing_of_the_fit(
     assert honest.evaluation.parameters["growth_rate"].deviation is None
 
 
+def test_a_hidden_state_is_recorded_with_how_sure_it_is(problem: Problem, physics: str) -> None:
+    """Nobody counts the lynx after the first year: what shows is their number times the attack rate."""
+    observed = problem.train.trajectories.states.copy()
+    observed[:, 1:, 1] = np.nan
+    train = replace(problem.train, trajectories=replace(problem.train.trajectories, states=observed))
+    with closing(Evaluator(replace(problem, train=train), SETTINGS)) as evaluator:
+        record = evaluator.evaluate(Candidate(physics, "grammar"), 0).evaluation
+    assert set(record.hidden_states) == {"lynx"}
+    lynx = record.hidden_states["lynx"]
+    assert lynx.unit == problem.space.states[1].unit
+    assert lynx.std_error is not None
+    assert 0 < lynx.std_error < np.inf
+    assert lynx.identified is False, "twice as many, each of which hunts half as well, leave as many hares"
+    assert record.parameters["attack_rate"].identified is False
+
+
+def test_limits_are_recorded_with_their_least_margins(evaluator: Evaluator, physics: str) -> None:
+    """A fit keeps them at its collocation points; that hares go beyond for days in between is told."""
+    limits = """
+    def limits(self, t, x, u):
+        return {"most": 55.0 - x.hare, "some": x.lynx}
+"""
+    outcome = evaluator.evaluate(Candidate(f"{physics.rstrip()}\n{limits}", "person"), 1)
+    found = outcome.evaluation.limits
+    assert set(found) == {"most", "some"}
+    assert (found["most"].kept, found["some"].kept) == (False, True)
+    for part in ("train", "validation"):
+        hares, lynx = np.moveaxis(outcome.predictions[f"{part}.dense_states"], -1, 0)
+        assert getattr(found["most"], part) == pytest.approx(55.0 - hares.max(), abs=1e-9)
+        assert getattr(found["some"], part) == pytest.approx(lynx.min(), abs=1e-9)
+
+
 def test_what_the_check_finds_is_told_and_nothing_is_run(evaluator: Evaluator) -> None:
     outcome = evaluator.evaluate(Candidate("import os\nx = undefined\n", "llm"), 3)
     assert kind(outcome) == "check"

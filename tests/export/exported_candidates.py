@@ -63,6 +63,17 @@ class Candidate(HybridModel):
         growth = 0.5 * x.X * self.factor(x.S, x.X) * self.plain(x.S)
         return {"X": growth - u.D * x.X + self.drag(x.X), "S": u.D * (5.0 - x.S) - 0.4 * growth}
 """,
+    "rising": """
+class Candidate(HybridModel):
+    uptake = Net(inputs=("X", "S", "D"), role="scale", hidden=(5, 4), monotone={"S": "+"}, zero_at={"S": 0.2, "X": 0.1})
+    leak = Net(("X", "S"), role="add", hidden=(4,), outputs=("S",), bounded=(-0.3, 0.1), monotone={"S": "-"},
+               zero_at={"S": 0.0})
+    both = Net(("X", "S"), role="scale", hidden=(4,), monotone={"S": "+", "X": "+"}, zero_at={"S": 0.0, "X": 0.0})
+
+    def rhs(self, t, x, u):
+        growth = 0.5 * self.uptake(x.X, x.S, u.D) * self.both(x.X, x.S)
+        return {"X": growth - u.D * x.X, "S": u.D * (5.0 - x.S) - 0.4 * growth + self.leak(x.X, x.S)}
+""",
     "clashing": """
 import torch.nn.functional as F
 from torch import Tensor

@@ -13,19 +13,19 @@ ROLES = ("add", "scale", "replace")
 SIGNS = st.sampled_from(["+", "-"])
 
 
-def wild(net: Net, seed: int, size: float) -> HybridModel:
-    """A model around a net, calibrated, with random weights of the given size."""
+def wild(net: Net, seed: int, size: float | None, names: tuple[str, str] = ("s", "q")) -> HybridModel:
+    """A model around a net, calibrated, with random weights of the given size; None: those that it starts with."""
 
     def rhs(self, t, x, u):
         keywords = {"instead_of": 0.3 + 0.1 * x.s} if net.role == "replace" else {}
-        return {"s": self.net(x.s, x.q, **keywords), "q": 0.0 * x.q}
+        return {"s": self.net(*(getattr(x, name) for name in names), **keywords), "q": 0.0 * x.q}
 
     made = type("Wild", (HybridModel,), {"net": net, "rhs": rhs})(("s", "q"))
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand((50, 2), generator=generator, dtype=torch.float64) * 5
     made.calibrate(0.0, x, None, torch.tensor([2.0, 1.0]))
     with torch.no_grad():
-        for weights in made.nets()["net"].parameters():
+        for weights in made.nets()["net"].parameters() if size else ():
             weights.copy_(size * torch.randn(weights.shape, generator=generator, dtype=torch.float64))
     return made
 
@@ -95,16 +95,37 @@ def test_a_positive_net_with_a_zero_changes_sign_there_so_that_nothing_is_consum
     assert (values[s < 1] <= 0).all()
 
 
-@given(seed=st.integers(0, 10**6), size=st.sampled_from([0.1, 1.0, 3.0]), sign=SIGNS, bounded=st.booleans())
+@pytest.mark.parametrize("others", [{}, {"q": "+"}], ids=["a difference", "a product"])
+@given(
+    seed=st.integers(0, 10**6),
+    size=st.sampled_from([0.1, 1.0, 3.0]),
+    sign=SIGNS,
+    bounded=st.booleans(),
+    role=st.sampled_from(ROLES),
+)
 @settings(max_examples=25, deadline=None)
-def test_a_net_that_rises_from_its_zero_does_so_above_it(seed, size, sign, bounded):
+def test_a_net_that_rises_from_its_zero_does_so_above_it(others, seed, size, sign, bounded, role):
     interval = {"+": (0.0, 2.0), "-": (-2.0, 0.0)}[sign] if bounded else None
-    net = Net(("s", "q"), "replace", (6,), bounded=interval, monotone={"s": sign}, zero_at={"s": 0.5})
+    turned = dict.fromkeys(others, sign)
+    outputs = ("s",) if role == "add" else ()
+    net = Net(("q", "s"), role, (6,), outputs, bounded=interval, monotone={"s": sign, **turned}, zero_at={"s": 0.5})
     s, q = grid(0.5)
-    values = {"+": 1.0, "-": -1.0}[sign] * output(wild(net, seed, size), s, q)
+    values = {"+": 1.0, "-": -1.0}[sign] * output(wild(net, seed, size, ("q", "s")), s, q)
+    assert (values[0] == 0).all(), "at the zero, exactly"
     assert (values >= 0).all()
     assert (values.diff(dim=0) >= -1e-12).all()
+    assert not others or (values.diff(dim=1) >= -1e-12).all()
     assert not bounded or (values <= 2.0).all()
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("interval", [None, (0.0, 0.8)])
+def test_a_net_that_rises_from_its_zero_starts_with_the_size_of_what_it_stands_for(role, interval):
+    outputs = ("s",) if role == "add" else ()
+    net = Net(("s", "q"), role, (6, 6), outputs, bounded=interval, monotone={"s": "+"}, zero_at={"s": 0.0})
+    values = output(wild(net, 0, None), *grid(0.0, 5.0)).detach()
+    wanted = {"add": 0.13 * 2.0, "scale": 1.0, "replace": 0.3 + 0.1 * 2.5}[role]
+    assert float(values.square().mean().sqrt()) == pytest.approx(min(wanted, 0.76), rel=0.3)
 
 
 def test_nets_are_smooth_so_second_derivatives_exist():
@@ -149,6 +170,7 @@ def test_inputs_of_different_shapes_are_broadcast():
         ({"inputs": ("s",), "bounded": (-1.0, 1.0), "positive": True}, "positive and bounded"),
         ({"inputs": ("s",), "positive": True, "monotone": {"s": "-"}, "zero_at": {"s": 0.0}}, "falls from its zero"),
         ({"inputs": ("s",), "bounded": (-2.0, -1.0), "monotone": {"s": "+"}, "zero_at": {"s": 0.0}}, "it is zero at"),
+        ({"inputs": ("s",), "bounded": (0.5, 1.0), "monotone": {"s": "+"}, "zero_at": {"s": 0.0}}, "it is zero at"),
         ({"inputs": ("s", "q"), "monotone": {"s": "+", "q": "-"}, "zero_at": {"s": 0.0, "q": 0.0}}, "rises and falls"),
     ],
 )

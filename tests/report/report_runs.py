@@ -13,7 +13,16 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.describe import claim_of
 from archsearch.candidate.genes import to_parameters
 from archsearch.candidate.genome import Genome, NetGene
-from archsearch.candidate.outcome import Evaluation, Failure, FittedNet, FittedParameter, FittedTerm, Score
+from archsearch.candidate.outcome import (
+    Evaluation,
+    Failure,
+    FittedLimit,
+    FittedNet,
+    FittedParameter,
+    FittedState,
+    FittedTerm,
+    Score,
+)
 from archsearch.candidate.render import render
 from archsearch.evaluation import Outcome
 from archsearch.hybrid import load_candidate
@@ -24,6 +33,11 @@ from archsearch.study.store import Study
 
 BEST = Genome(slots={"profit": NetGene("replace", ("hare", "lynx"), (4,))})
 RATE = FittedParameter(value=0.4321, unit="1/year", low=0.0, high=2.0, identified=False, std_error=0.0123)
+STORE = FittedState(unit="kg", std_error=0.0456, spread=0.789, identified=False)
+LIMITS = {
+    "room": FittedLimit(train=0.0678, validation=0.0567, size=1.0),
+    "grass": FittedLimit(train=0.0123, validation=-0.0234, size=1.0),
+}
 FAILURE = Failure(kind="diverged", message="the rollout of <1> was not finite", remedy="Bound its parameters.")
 
 
@@ -64,6 +78,8 @@ def outcome(problem: Problem, candidate: Candidate, number: int, error: float) -
         train=scored(problem, error / 2),
         validation=scored(problem, error),
         parameters={"growth_rate": RATE},
+        hidden_states={"store": STORE},
+        limits=LIMITS,
         terms={"growth": FittedTerm(status="given", ablated_nrmse=2.345), "predation": FittedTerm(status="given")},
         nets=nets if "Net(" in candidate.source else {},
         weights=17 if "Net(" in candidate.source else 0,

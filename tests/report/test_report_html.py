@@ -105,6 +105,16 @@ def test_a_parameter_that_is_not_identified_is_marked(page: Page) -> None:
     assert re.search(r"growth_rate .*0\.4321 ± 0\.012 1/year .* no 0\.5", page.text)
 
 
+def test_a_hidden_state_that_is_not_identified_is_marked_and_told(page: Page) -> None:
+    assert "store ± 0.046 0.789 kg no" in page.text
+    assert "do not determine the hidden state store" in page.text
+
+
+def test_a_broken_limit_is_marked_and_told(page: Page) -> None:
+    assert "room 0.0678 0.0567 kept grass 0.0123 -0.0234 broken" in page.text
+    assert "break the limit grass." in page.text
+
+
 def test_a_reference_stands_beside_the_value_and_in_the_verdict(
     study: Study, problem: Problem, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,9 +223,10 @@ def test_margins_of_rollouts_are_told_by_name(tmp_path: Path) -> None:
     predict_job(str(tmp_path))
     margins = json.loads((tmp_path / LIMITS_FILE).read_text())
     found = load_file(tmp_path / PREDICTIONS_FILE)["states"]
-    assert margins["substrate"] == pytest.approx(float(found.min()))
-    assert margins["substrate"] < 0, "a rollout that breaks a limit is told, and not bent"
-    assert margins["room"] == pytest.approx(4.9)
+    assert margins["substrate"]["least"] == pytest.approx(float(found.min()))
+    assert margins["substrate"]["least"] < 0, "a rollout that breaks a limit is told, and not bent"
+    assert margins["substrate"]["size"] == pytest.approx(float(found.square().mean().sqrt()))
+    assert margins["room"]["least"] == pytest.approx(4.9)
 
 
 def test_what_is_measured_and_what_is_are_told_apart(tmp_path: Path) -> None:
@@ -234,6 +235,13 @@ def test_what_is_measured_and_what_is_are_told_apart(tmp_path: Path) -> None:
     assert set(weights) >= {"training.scale", "training.spread", "training.stiff", "initial", "initial.a", "initial.b"}
     assert weights["initial.a"].tolist() == pytest.approx([1.0, 0.0, 0.2], rel=0.02, abs=0.01)
     assert 5 < float(weights["training.scale"][2] / weights["training.spread"][2]) < 10
+
+
+def test_a_fit_tells_of_its_hidden_state(tmp_path: Path) -> None:
+    _, claims = fitted(DETECTOR, tmp_path)
+    assert isinstance(claims["hidden_states"], dict)
+    assert set(claims["hidden_states"]) == {"B"}
+    assert claims["hidden_states"]["B"]["identified"]
 
 
 def test_a_fit_that_found_a_model_stiff_says_so(tmp_path: Path) -> None:

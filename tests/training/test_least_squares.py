@@ -73,12 +73,13 @@ from archsearch.hybrid import HybridModel, Net, Param
 class Candidate(HybridModel):
     rate = Param(0.5, low=0.1, high=2.0)
     growth = Net(inputs=("food",), role="scale", hidden=(5, 4), monotone={"food": "+"}, positive=True)
+    uptake = Net(inputs=("food",), role="scale", hidden=(3,), monotone={"food": "+"}, zero_at={"food": 0.1})
     loss = Net(inputs=("food", "cells"), role="add", hidden=(3,), outputs=("food", "cells"))
 
     def rhs(self, t, x, u):
         grown = self.rate * x.food * self.growth(x.food)
         first, second = self.loss(x.food, x.cells)
-        return {"food": first - grown, "cells": second + self.growth(x.food) * grown}
+        return {"food": first - grown, "cells": second + self.growth(x.food) * grown * self.uptake(x.food)}
 """
 
 

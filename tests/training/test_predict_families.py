@@ -109,8 +109,8 @@ def test_the_smallest_margin_of_every_limit_is_told_between_samples_as_well() ->
     seen = torch.full((2, 9, 1), torch.nan, dtype=torch.float64)
     given = stored([1.0], initial_0=[3.0], initial_1=[1.0])
     found = predict(model_of(BENT, ("A",)), given, task(seen, "fitted", (State(name="A"),)))
-    assert float(found["limit.some left"]) == pytest.approx(float(torch.exp(torch.tensor(-1.0))) - 0.5, rel=1e-6)
-    assert float(found["limit.not much"]) == pytest.approx(6.0)
+    assert float(found["limit.some left"][0]) == pytest.approx(float(torch.exp(torch.tensor(-1.0))) - 0.5, rel=1e-6)
+    assert float(found["limit.not much"][0]) == pytest.approx(6.0)
 
 
 def test_what_the_candidate_says_of_a_start_counts_unless_it_is_in_the_midst() -> None:

@@ -180,3 +180,33 @@ def test_a_fit_stops_when_told_to():
     )
     assert seen[-1] == ("evidence", 1)
     assert found.stages[-1].reason.endswith("stopped")
+
+
+MONOD = """
+from archsearch.hybrid import HybridModel, Net, Param
+
+
+class Candidate(HybridModel):
+    start = Param(0.1, fixed=True)
+    rate = Net(("S",), "replace", hidden={hidden}, positive=True, monotone={{"S": "+"}}, zero_at={{"S": 0.0}})
+
+    def output(self, x, u):
+        return {{"mu": self.rate(x.S, instead_of=self.start * u.S)}}
+"""
+
+
+@pytest.mark.parametrize("hidden", [(16,), (16, 16)])
+@pytest.mark.parametrize("half", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_net_that_rises_from_zero_learns_a_law_that_saturates_early(hidden, half, seed):
+    """Of nets that are a rising factor times tanh of the distance, none comes closer than 30 % with half = 1."""
+    food = np.linspace(0, 10, 60)
+    truth = food / (half + food)
+    noisy = truth + 1e-3 * np.random.default_rng(seed).standard_normal(60)
+    kind = load_candidate(MONOD.format(hidden=hidden))
+    model = kind(("mu",), ("S",), generator=torch.Generator().manual_seed(seed))
+    fitted(model, samples(food[:, None], noisy[:, None]), State(name="mu"))
+    asked = np.linspace(0.5, 10, 200)
+    with torch.no_grad():
+        found = model.outputs(torch.tensor(asked)[:, None])[:, 0].numpy()
+    assert np.abs(found / (asked / (half + asked)) - 1).max() < 1e-2
