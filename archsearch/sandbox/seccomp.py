@@ -1,0 +1,164 @@
+"""The rules as a program for the kernel's seccomp filter, in the machine language that it speaks (classic BPF).
+
+The program looks at a record of one call, struct seccomp_data of linux/seccomp.h: the number at byte 0, the
+architecture at 4, the arguments from 16 on, 8 bytes each, the lower half first. It walks down the list of rules until
+one is about this call. A jump says how many instructions to leave out when what it asks holds, and when it does not.
+
+Reference: linux/bpf_common.h, Documentation/userspace-api/seccomp_filter.rst of the kernel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from archsearch.sandbox import kernel
+from archsearch.sandbox.rules import OWN_PID, Answer, Check, NoneOf, OneOf, Rule
+
+LOAD, IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+"""Load a word of the record, compare it, end with a verdict."""
+
+ALLOW = 0x7FFF0000
+KILL = 0x80000000
+ERRNO = 0x00050000
+"""SECCOMP_RET_ALLOW, _KILL_PROCESS and _ERRNO; the last one with an error number in its lower half."""
+
+REFUSE = ERRNO | errno.EPERM
+UNKNOWN = ERRNO | errno.ENOSYS
+
+NUMBER, ARCHITECTURE = 0, 4
+X32 = 0x40000000
+"""From here on numbers belong to x32, a second set of calls of x86_64 that would pass by every rule."""
+
+SECCOMP_SET_MODE_FILTER = 1
+SECCOMP_FILTER_FLAG_TSYNC = 1
+LONGEST_JUMP = 255
+
+
+class Instruction(NamedTuple):
+    """One instruction: what to do, with what, and how many to leave out if it holds or does not."""
+
+    code: int
+    value: int | str
+    if_so: int = 0
+    if_not: int = 0
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A program that lacks nothing but the number of the process that it is for.
+
+    Attributes:
+        code: the program, 8 bytes per instruction.
+        own_pid_at: the bytes where that number belongs.
+    """
+
+    code: bytes
+    own_pid_at: tuple[int, ...]
+
+    def of_process(self, pid: int) -> bytes:
+        """The program for one process."""
+        code = bytearray(self.code)
+        for place in self.own_pid_at:
+            struct.pack_into("<I", code, place, pid)
+        return bytes(code)
+
+
+@functools.cache
+def assembled(rules: tuple[Rule, ...]) -> Filter:
+    """The rules as a program for this architecture; made once, since it takes longer than all that a child does."""
+    return assemble(program(rules, kernel.own_table()))
+
+
+def install(code: bytes) -> None:
+    """Put a program between this process, with all its threads, and the kernel, for good.
+
+    Raises:
+        OSError: the kernel has no seccomp filters, or something outside forbids them.
+    """
+    instructions = ctypes.create_string_buffer(code, len(code))
+    header = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions)))
+    at = ctypes.addressof(header)
+    if kernel.call("seccomp", SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, at) != 0:
+        raise OSError("a thread of this process could not be brought under the filter")
+
+
+def program(rules: Sequence[Rule], table: kernel.Table) -> tuple[Instruction, ...]:
+    """The whole program: guards, rules, and a refusal for what no rule is about."""
+    return (
+        *_guards(table),
+        *(instruction for rule in rules for instruction in _rule(rule, table)),
+        _end(REFUSE),
+    )
+
+
+def assemble(instructions: Sequence[Instruction]) -> Filter:
+    """A program as the bytes of struct sock_filter of linux/filter.h: code, if_so, if_not, value."""
+    code = b"".join(
+        struct.pack("<HBBI", at.code, at.if_so, at.if_not, at.value & 0xFFFFFFFF if isinstance(at.value, int) else 0)
+        for at in instructions
+    )
+    return Filter(code, tuple(8 * place + 4 for place, at in enumerate(instructions) if at.value == OWN_PID))
+
+
+def _guards(table: kernel.Table) -> Iterator[Instruction]:
+    """Numbers mean something in one architecture only; a call by those of another can only be an attack."""
+    yield _load(ARCHITECTURE)
+    yield Instruction(IF_EQUAL, table.audit, 1, 0)
+    yield _end(KILL)
+    yield _load(NUMBER)
+    if table.machine == "x86_64":
+        yield Instruction(IF_AT_LEAST, X32, 0, 1)
+        yield _end(KILL)
+    yield Instruction(IF_AT_LEAST, max(table.numbers.values()) + 1, 0, 1)
+    yield _end(UNKNOWN)
+
+
+def _rule(rule: Rule, table: kernel.Table) -> Iterator[Instruction]:
+    """For each call of a rule: if it is this one, decide; else go on below. The number stays loaded until then."""
+    verdict = _end(ALLOW if rule.answer is Answer.RUN else UNKNOWN)
+    for name in rule.calls:
+        if name in table.numbers:
+            decide = (*_check(rule.check), verdict, _end(REFUSE)) if rule.check else (verdict,)
+            assert len(decide) <= LONGEST_JUMP
+            yield Instruction(IF_EQUAL, table.numbers[name], 0, len(decide))
+            yield from decide
+
+
+def _check(check: Check) -> tuple[Instruction, ...]:
+    """Instructions that go on to the next one after them if the check holds, and leave that one out if not."""
+    if isinstance(check, OneOf):
+        return _one_of(check)
+    if isinstance(check, NoneOf):
+        tests = [Instruction(IF_EQUAL, value, len(check.values) - place, 0) for place, value in enumerate(check.values)]
+        return (_load(_lower(check.argument)), *tests)
+    return (_load(_lower(check.argument)), Instruction(IF_ANY_BIT, check.bits, 1, 0))
+
+
+def _one_of(check: OneOf) -> tuple[Instruction, ...]:
+    """A wide argument must first have an empty upper half: none of our values needs more than 32 bits."""
+    after = len(check.values) - 1
+    tests = [Instruction(IF_EQUAL, value, after - place, 0) for place, value in enumerate(check.values[:-1])]
+    last = Instruction(IF_EQUAL, check.values[-1], 0, 1)
+    lower = (_load(_lower(check.argument)), *tests, last)
+    if check.words == 1:
+        return lower
+    return (_load(_lower(check.argument) + 4), Instruction(IF_EQUAL, 0, 0, len(lower) + 1), *lower)
+
+
+def _lower(argument: int) -> int:
+    """Where the lower half of an argument lies in the record."""
+    return 16 + 8 * argument
+
+
+def _load(place: int) -> Instruction:
+    return Instruction(LOAD, place)
+
+
+def _end(verdict: int) -> Instruction:
+    return Instruction(RETURN, verdict)
