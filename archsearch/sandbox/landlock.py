@@ -83,7 +83,7 @@ def shared_ruleset() -> int:
 
 
 def ruleset(openings: Sequence[Opening]) -> int:
-    """A descriptor of a set of rules: nothing but these openings. A path that does not exist opens nothing.
+    """A descriptor of a set of rules: nothing but these openings. A path that cannot be found opens nothing.
 
     Raises:
         OSError: this kernel has no Landlock.
@@ -110,7 +110,7 @@ def restrict(made: int) -> None:
 def _leave_open(made: int, opening: Opening, known: int) -> None:
     try:
         at = os.open(opening.path, os.O_PATH | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # what this process cannot reach, no child of it could either
         return
     try:
         whole = known if stat.S_ISDIR(os.fstat(at).st_mode) else known & OF_A_FILE

@@ -32,7 +32,7 @@ def apply_limits(limits: Limits, gpu: bool = False) -> None:
         limits: what a job may use.
         gpu: whether it uses a GPU, whose driver also sizes a file in memory.
     """
-    mapped, data = _mapped_mb("VmSize", "VmData")
+    mapped, data = _mapped_mb(b"VmSize", b"VmData")
     _limit(resource.RLIMIT_DATA, ((data or 512) + limits.memory_mb) * MEGABYTE)
     if mapped and not gpu:
         _limit(resource.RLIMIT_AS, (mapped + 2 * limits.memory_mb + RESERVE_MB) * MEGABYTE)
@@ -55,11 +55,11 @@ def _limit(what: int, value: int) -> None:
     resource.setrlimit(what, (value, value))
 
 
-def _mapped_mb(*keys: str) -> list[int]:
+def _mapped_mb(*keys: bytes) -> list[int]:
     """Megabytes that this process has mapped, by the kernel's names for them; 0 for what it does not tell."""
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-            found = dict(line.split(":", 1) for line in status if ":" in line)
+        with open("/proc/self/status", "rb", buffering=0) as status:  # as bytes: a codec might have to be imported
+            found = dict(line.split(b":", 1) for line in status.read().splitlines() if b":" in line)
     except OSError:  # not Linux
         return [0 for _ in keys]
     return [int(found[key].split()[0]) // 1024 if key in found else 0 for key in keys]

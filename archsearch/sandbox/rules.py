@@ -93,8 +93,9 @@ IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 PRCTL = (15, 16, 0x53564D41, 3)
 """PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE."""
 
-WRITING = 0o3 | 0o100 | 0o1000
-"""Bits of open(2) that write or make: the access mode (WRONLY, RDWR), CREAT, TRUNC. TMPFILE needs one of the first."""
+NOT_READING = 0o3 | 0o100 | 0o1000 | 0o10000000
+"""Bits of open(2) that do more or less than read: the access mode (WRONLY, RDWR), CREAT, TRUNC, and PATH, a handle that
+Landlock does not see. TMPFILE needs one of the first. From asm-generic/fcntl.h, the same on both architectures."""
 
 HARMLESS = (
     _rule(
@@ -183,11 +184,11 @@ CHECKED = (
 PATHS = (
     _rule(
         "open",
-        "reading the Python libraries that Landlock leaves open; Landlock refuses writing, this refuses it once more",
-        WithoutBits(1, WRITING),
+        "reading the Python libraries that Landlock leaves open; Landlock refuses writing, and so does this",
+        WithoutBits(1, NOT_READING),
         paths=True,
     ),
-    _rule("openat", "the same as open", WithoutBits(2, WRITING), paths=True),
+    _rule("openat", "the same as open", WithoutBits(2, NOT_READING), paths=True),
     _rule("getdents64", "listing the folders of the Python libraries, which an import does", paths=True),
     _rule(
         "stat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd statfs fstatfs",

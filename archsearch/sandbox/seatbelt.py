@@ -1,7 +1,7 @@
 """The walls of macOS: a Seatbelt profile for sandbox-exec. Best effort: Apple documents it nowhere, and we have no Mac.
 
-It denies everything and then opens what Python and torch need to start: reading libraries. There is no fork in it, so that
-a worker runs one candidate and no other process; the interpreter itself is the one program that may be executed, once.
+It denies everything and then opens what Python and torch need to start: reading libraries. There is no fork in it, so
+that a worker has no other process; the interpreter itself is the one program that may be executed.
 
 Reference: the comments in /System/Library/Sandbox/Profiles/system.sb of macOS.
 """
