@@ -11,6 +11,7 @@ import typer
 
 from archsearch.cli.options import RUNS, RunsDir
 
+NOTHING = "archsearch.sandbox.nothing:nothing"
 ELSEWHERE = "Search with --run-dir on a local disk."
 
 
@@ -86,20 +87,21 @@ def _memory() -> Finding:
 def _sandbox() -> Finding:
     """Runs an empty job the way candidates are run."""
     from archsearch.errors import ArchsearchError
-    from archsearch.sandbox.confinement import tier
-    from archsearch.sandbox.sandbox import Sandbox
+    from archsearch.evaluation import candidate_sandbox
+    from archsearch.sandbox.tiers import describe
     from archsearch.settings import Limits
 
     try:
-        with Sandbox(Limits()) as sandbox:
-            report = sandbox.run("builtins:len", sandbox.folder())
+        with candidate_sandbox(Limits()) as sandbox:
+            report = sandbox.run(NOTHING, {})
+            found = f"{sandbox.tier.value}: {describe(sandbox.tier)}"
     except (ArchsearchError, OSError) as error:
-        return Finding("sandbox", str(error), "Candidates cannot be evaluated here.")
-    if report.exit != 0:
-        return Finding(
-            "sandbox", f"an empty job ended with {report.exit}: {report.log}", "Candidates cannot be evaluated here."
-        )
-    return Finding("sandbox", tier())
+        told, _, remedy = str(error).partition("\n")
+        return Finding("sandbox", told, remedy.strip() or "Candidates cannot be evaluated here.")
+    if report.header is None:
+        why = report.killed or report.bad or report.exit
+        return Finding("sandbox", f"an empty job ended badly ({why}): {report.log}", "Candidates cannot run here.")
+    return Finding("sandbox", found)
 
 
 def _locks(runs_dir: Path) -> Finding:
