@@ -57,7 +57,9 @@ def _socket() -> None:
 
 
 def _fork() -> None:
-    """Without Python's own fork, which runs what others have registered for it. Nobody waits for the new process:
-    this one ends as soon as it knows that there is one."""
+    """Without Python's own fork, which runs what others have registered for it.
+
+    Nobody waits for the new process: this one ends as soon as it knows that there is one.
+    """
     if kernel.call("clone", signal.SIGCHLD, 0, 0, 0, 0) == 0:
         os._exit(0)

@@ -46,13 +46,20 @@ class Walls:
 
 
 def prepare(tier: Tier, gpu_index: int | None = None) -> None:
-    """Build what all children share, once, in the process that will fork them, after it has imported all they may use.
+    """Do once what is the same for all children, in the process that will fork them, after it has imported all.
 
-    Optional: without it each child builds its own, which costs it milliseconds.
+    This process itself gives up its environment and the rights of root by it, and its children inherit that. Optional:
+    without it, each child does all of it, which costs it milliseconds.
+
+    Raises:
+        OSError: the kernel refused; then so will every child.
     """
+    os.environ.clear()
     if tier in (Tier.LANDLOCK_SECCOMP, Tier.SECCOMP):
+        _give_up_rights()
         _filter(tier, gpu_index)
-        _ruleset(tier, gpu_index)
+        if gpu_index is None:  # a GPU's ruleset is about the very process that makes it
+            _ruleset(tier, None)
 
 
 def confine(walls: Walls, keep: Sequence[int], parent_pid: int) -> None:
@@ -87,13 +94,18 @@ def _raise(tier: Tier, gpu_index: int | None, ruleset: tuple[int, ...], parent_p
     """Give up every right, build the walls, and try to break through them."""
     if tier not in (Tier.LANDLOCK_SECCOMP, Tier.SECCOMP):
         return
-    capabilities.give_up()
-    kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
+    _give_up_rights()
     for descriptor in ruleset:
         landlock.restrict(descriptor)
         os.close(descriptor)
     seccomp.install(_filter(tier, gpu_index).of_process(os.getpid()))
     canaries.sing(tier, parent_pid)
+
+
+def _give_up_rights() -> None:
+    """Those that this process has, and those that a program could gain by being executed."""
+    capabilities.give_up()
+    kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
 def _filter(tier: Tier, gpu_index: int | None) -> seccomp.Filter:
@@ -123,19 +135,22 @@ def _leave_parent(parent_pid: int) -> None:
     _reset_signals()
     os.umask(0o077)
     os.chdir("/")
-    os.environ.clear()
+    if os.environ:
+        os.environ.clear()
 
 
 def _first_to_go() -> None:
     """Where memory runs out, the kernel is to end this process and no other; no wall, so it may fail."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
-        score.write(b"1000")
+    with contextlib.suppress(OSError):
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(score, b"1000")
+        os.close(score)
 
 
 def _reset_signals() -> None:
     """No signal is handled, ignored or blocked as the parent had it."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        if signal.getsignal(number) not in (signal.SIG_DFL, None):
+        if signal.getsignal(number) != signal.SIG_DFL:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

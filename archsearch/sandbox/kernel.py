@@ -13,6 +13,9 @@ from pathlib import Path
 
 TABLES = Path(__file__).with_name("syscalls")
 
+STATUS_BYTES = 4096
+"""What is read of /proc/self/status: all but, on the largest machines, the lists of processors at its end."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -41,6 +44,7 @@ def table(machine: str) -> Table | None:
     return Table(machine, made["audit"], made["headers"], made["calls"])
 
 
+@functools.cache
 def own_table() -> Table:
     """The table of this process, which is of the kernel's own word size.
 
@@ -76,6 +80,27 @@ def prctl(option: int, *arguments: int) -> int:
     """
     given = (*arguments, 0, 0, 0, 0)[:4]  # the kernel refuses some options unless the rest is zero
     return _checked("prctl", _library("prctl")(option, *(ctypes.c_long(argument) for argument in given)))
+
+
+def own_status(*names: bytes) -> list[bytes]:
+    """What the kernel tells of this process in /proc, by its names for it; nothing for what it does not tell.
+
+    As bytes, and without a table of all it says: a codec might have to be imported, and each page of memory that a
+    process touches after a fork costs it time.
+    """
+    try:
+        file = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return [b"" for _ in names]
+    text = os.read(file, STATUS_BYTES)
+    os.close(file)
+    return [_line_of(name, text) for name in names]
+
+
+def _line_of(name: bytes, text: bytes) -> bytes:
+    """What stands behind `name:` at the begin of a line."""
+    at = text.find(b"\n%b:" % name)
+    return b"" if at < 0 else text[at + len(name) + 2 : text.find(b"\n", at + 1)].strip()
 
 
 def _checked(name: str, result: int) -> int:

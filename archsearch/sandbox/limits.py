@@ -6,6 +6,8 @@ import resource
 import sys
 from typing import TYPE_CHECKING
 
+from archsearch.sandbox import kernel
+
 if TYPE_CHECKING:
     from archsearch.settings import (
         Limits,
@@ -32,7 +34,7 @@ def apply_limits(limits: Limits, gpu: bool = False) -> None:
         limits: what a job may use.
         gpu: whether it uses a GPU, whose driver also sizes a file in memory.
     """
-    mapped, data = _mapped_mb(b"VmSize", b"VmData")
+    mapped, data = map(_mb, kernel.own_status(b"VmSize", b"VmData"))
     _limit(resource.RLIMIT_DATA, ((data or 512) + limits.memory_mb) * MEGABYTE)
     if mapped and not gpu:
         _limit(resource.RLIMIT_AS, (mapped + 2 * limits.memory_mb + RESERVE_MB) * MEGABYTE)
@@ -55,11 +57,6 @@ def _limit(what: int, value: int) -> None:
     resource.setrlimit(what, (value, value))
 
 
-def _mapped_mb(*keys: bytes) -> list[int]:
-    """Megabytes that this process has mapped, by the kernel's names for them; 0 for what it does not tell."""
-    try:
-        with open("/proc/self/status", "rb", buffering=0) as status:  # as bytes: a codec might have to be imported
-            found = dict(line.split(b":", 1) for line in status.read().splitlines() if b":" in line)
-    except OSError:  # not Linux
-        return [0 for _ in keys]
-    return [int(found[key].split()[0]) // 1024 if key in found else 0 for key in keys]
+def _mb(told: bytes) -> int:
+    """Megabytes, told as `123 kB`; 0 where the system tells nothing."""
+    return int(told.removesuffix(b" kB") or b"0") // 1024

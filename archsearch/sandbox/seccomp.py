@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from archsearch.sandbox import kernel
-from archsearch.sandbox.rules import OWN_PID, Answer, Check, NoneOf, OneOf, Rule
+from archsearch.sandbox.rules import OWN_PID, Answer, Check, NoneOf, Rule, WithoutBits
 
 LOAD, IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 """Load a word of the record, compare it, end with a verdict."""
@@ -37,7 +37,6 @@ X32 = 0x40000000
 
 SECCOMP_SET_MODE_FILTER = 1
 SECCOMP_FILTER_FLAG_TSYNC = 1
-LONGEST_JUMP = 255
 
 
 class Instruction(NamedTuple):
@@ -119,36 +118,38 @@ def _guards(table: kernel.Table) -> Iterator[Instruction]:
     yield _end(UNKNOWN)
 
 
-def _rule(rule: Rule, table: kernel.Table) -> Iterator[Instruction]:
-    """For each call of a rule: if it is this one, decide; else go on below. The number stays loaded until then."""
+def _rule(rule: Rule, table: kernel.Table) -> tuple[Instruction, ...]:
+    """If the call is one of this rule's, decide; else go on below it. The number stays loaded until then."""
+    numbers = [table.numbers[name] for name in rule.calls if name in table.numbers]
     verdict = _end(ALLOW if rule.answer is Answer.RUN else UNKNOWN)
-    for name in rule.calls:
-        if name in table.numbers:
-            decide = (*_check(rule.check), verdict, _end(REFUSE)) if rule.check else (verdict,)
-            assert len(decide) <= LONGEST_JUMP
-            yield Instruction(IF_EQUAL, table.numbers[name], 0, len(decide))
-            yield from decide
+    decide = (*_check(rule.check), verdict, _end(REFUSE)) if rule.check else (verdict,)
+    return (*_any_of(numbers, len(decide)), *decide) if numbers else ()
 
 
 def _check(check: Check) -> tuple[Instruction, ...]:
     """Instructions that go on to the next one after them if the check holds, and leave that one out if not."""
-    if isinstance(check, OneOf):
-        return _one_of(check)
+    lower = _lower(check.argument)
     if isinstance(check, NoneOf):
-        tests = [Instruction(IF_EQUAL, value, len(check.values) - place, 0) for place, value in enumerate(check.values)]
-        return (_load(_lower(check.argument)), *tests)
-    return (_load(_lower(check.argument)), Instruction(IF_ANY_BIT, check.bits, 1, 0))
-
-
-def _one_of(check: OneOf) -> tuple[Instruction, ...]:
-    """A wide argument must first have an empty upper half: none of our values needs more than 32 bits."""
-    after = len(check.values) - 1
-    tests = [Instruction(IF_EQUAL, value, after - place, 0) for place, value in enumerate(check.values[:-1])]
-    last = Instruction(IF_EQUAL, check.values[-1], 0, 1)
-    lower = (_load(_lower(check.argument)), *tests, last)
+        return (_load(lower), *_none_of(check.values))
+    if isinstance(check, WithoutBits):
+        return (_load(lower), Instruction(IF_ANY_BIT, check.bits, 1, 0))
+    tests = (_load(lower), *_any_of(check.values, 1))
     if check.words == 1:
-        return lower
-    return (_load(_lower(check.argument) + 4), Instruction(IF_EQUAL, 0, 0, len(lower) + 1), *lower)
+        return tests
+    # none of our values needs more than 32 bits, so the upper half must be empty
+    return (_load(lower + 4), Instruction(IF_EQUAL, 0, 0, len(tests) + 1), *tests)
+
+
+def _any_of(values: Sequence[int | str], leave_out: int) -> tuple[Instruction, ...]:
+    """Go on if the loaded word is one of some values; else leave some instructions out."""
+    after = len(values) - 1
+    tests = (Instruction(IF_EQUAL, value, after - place, 0) for place, value in enumerate(values[:-1]))
+    return (*tests, Instruction(IF_EQUAL, values[-1], 0, leave_out))
+
+
+def _none_of(values: Sequence[int]) -> tuple[Instruction, ...]:
+    """Go on if the loaded word is none of some values; else leave one instruction out."""
+    return tuple(Instruction(IF_EQUAL, value, len(values) - place, 0) for place, value in enumerate(values))
 
 
 def _lower(argument: int) -> int:
