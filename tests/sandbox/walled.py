@@ -32,11 +32,11 @@ def errno_of(call, *arguments):
     except OSError as error:
         return errno.errorcode[error.errno]
     return "allowed"
-prepare(tier)
+prepare(tier, asked["gpu"])
 pid = os.fork()
 if pid == 0:
     try:
-        confine(Walls(tier, limits), keep, os.getppid())
+        confine(Walls(tier, limits, asked["gpu"]), keep, os.getppid())
         exec(code)
         sys.stdout.flush()
         os._exit(0)
@@ -73,6 +73,7 @@ def walled(
     user: int = 0,
     before: str = "",
     arguments: tuple[str, ...] = (),
+    gpu: int | None = None,
     **limits: float,
 ) -> Outcome:
     """Run `source` behind walls, and `before` before they are raised, in the process that forks.
@@ -83,9 +84,17 @@ def walled(
         user: whom to become, 0 for nobody else.
         before: runs outside; may set `keep`, the descriptors to be kept.
         arguments: become `sys.argv[1:]`.
+        gpu: the number of the GPU that may be used, whether there is one or not.
         limits: other than the usual ones.
     """
-    asked = {"source": source, "tier": tier, "user": user, "before": f"keep = ()\n{before}", "limits": limits}
+    asked = {
+        "source": source,
+        "tier": tier,
+        "user": user,
+        "before": f"keep = ()\n{before}",
+        "limits": limits,
+        "gpu": gpu,
+    }
     command = [sys.executable, "-I", "-c", DRIVER, *arguments]
     ran = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, timeout=60, check=False)
     return Outcome(ran.returncode, ran.stdout, ran.stderr)
