@@ -157,5 +157,7 @@ def _reset_signals() -> None:
 
 def _refuse(error: BaseException) -> NoReturn:
     """End this process, with what is wrong on standard error, before it has run anything of a candidate."""
-    os.write(2, f"the walls around this candidate do not stand: {type(error).__name__}: {error}\n".encode())
-    os._exit(WALL_MISSING)
+    try:
+        os.write(2, f"the walls around this candidate do not stand: {type(error).__name__}: {error}\n".encode())
+    finally:  # whether anybody hears it or not
+        os._exit(WALL_MISSING)

@@ -177,10 +177,25 @@ os.abort()
     assert ran.exit == -signal.SIGABRT & 0xFF
 
 
-def test_calls_by_another_architectures_numbers_kill() -> None:
-    for number in ("0x40000000 + 39", "0x40000000 + 57"):
-        ran = walled(f"kernel._library('syscall')({number})")
-        assert ran.exit == -signal.SIGSYS & 0xFF
+INT_80 = """
+import ctypes
+page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+page.write(bytes([0xB8, 20, 0, 0, 0, 0xCD, 0x80, 0xC3]))  # mov eax, getpid of i386; int 0x80; ret
+ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+"""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="only x86_64 runs calls of other architectures")
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("kernel._library('syscall')(0x40000000 + 39)", id="x32_getpid"),
+        pytest.param("kernel._library('syscall')(0x40000000 + 57)", id="x32_fork"),
+        pytest.param(INT_80, id="i386_getpid"),
+    ],
+)
+def test_calls_by_another_architectures_numbers_kill(source: str) -> None:
+    assert walled(f"{source}\nprint('lived')").exit == -signal.SIGSYS & 0xFF
 
 
 def any_argument(call: str) -> str:
@@ -222,6 +237,12 @@ def test_so_it_does_without_landlock(wall: str) -> None:
 
 def test_a_process_whose_parent_is_gone_does_not_start() -> None:
     ran = walled("print('ran')", before="answers = iter([1, 2]); os.getppid = lambda: next(answers)")
+    assert (ran.exit, ran.out) == (WALL_MISSING, "")
+
+
+def test_it_ends_even_if_nobody_can_be_told() -> None:
+    """Standard error is closed, so that saying which wall is missing fails as well."""
+    ran = walled("print('ran')", before=MISSING_IN_FIRST["filter"] + "; os.close(2)")
     assert (ran.exit, ran.out) == (WALL_MISSING, "")
 
 
