@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -67,9 +67,10 @@ def _test_score(study: Study, evaluation: Evaluation, accept: bool) -> Score:
     if known is not None:
         return known
     source, weights = study.source(evaluation.number), study.weights(evaluation.number)
-    sandbox = candidate_sandbox(study.settings.limits, accept)
-    with closing(Evaluator(study.problem(), study.settings, sandbox)) as evaluator:
-        return study.record_test_score(evaluation.candidate, evaluator.score(source, weights, "test"))
+    problem = study.problem()
+    with candidate_sandbox(study.settings.limits, accept) as sandbox:
+        found = Evaluator(problem, study.settings, sandbox).score(source, weights, "test")
+    return study.record_test_score(evaluation.candidate, found)
 
 
 def _kept(evaluation: Evaluation, on: str) -> Score:

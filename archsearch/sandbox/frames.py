@@ -12,6 +12,8 @@ import io
 import json
 import math
 import struct
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any, final
 
 MAGIC = b"ASF1"
@@ -154,15 +156,23 @@ def _short(text: str) -> int:
 
 
 def _check_depth_and_text(found: Any) -> None:
-    """Without recursion, which is what it guards others from; text with lone surrogates cannot be encoded."""
-    waiting = [(found, 1)]
-    while waiting:
-        value, depth = waiting.pop()
-        if depth > MOST_DEPTH:
-            raise FrameError("it is nested too deeply")
-        if isinstance(value, str):
-            value.encode()
-        elif isinstance(value, dict):
-            waiting += [(item, depth + 1) for pair in value.items() for item in pair]
-        elif isinstance(value, list):
-            waiting += [(item, depth + 1) for item in value]
+    """Level by level and without recursion, which is what it guards others from.
+
+    Text with lone surrogates is refused too: it cannot be encoded, so it could be written down nowhere.
+    """
+    level = [found]
+    for _ in range(MOST_DEPTH):
+        for text in level:
+            if isinstance(text, str):
+                text.encode()
+        level = [item for value in level for item in _inside(value)]
+        if not level:
+            return
+    raise FrameError("it is nested too deeply")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """What a list or an object holds, keys too; nothing for anything else."""
+    if isinstance(value, dict):
+        return chain(value, value.values())
+    return value if isinstance(value, list) else ()

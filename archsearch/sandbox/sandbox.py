@@ -24,7 +24,7 @@ from archsearch.sandbox.process import GoneError, ZygoteProcess
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.sealed import Sealed
 from archsearch.sandbox.tiers import Tier, probe
-from archsearch.sandbox.watch import Ends, NoRoomError, NotStartedError, Watch
+from archsearch.sandbox.watch import Ends, NoRoomError, NotStartedError, SilentError, Watch
 from archsearch.settings import Limits
 
 __all__ = ["Report", "Sandbox"]
@@ -144,6 +144,8 @@ class Sandbox:
                 ends = _hand_over(zygote, entry, given, stack)
                 try:
                     return Watch(ends, self._limits, base_mb, reader).to_the_end()
+                except SilentError:
+                    raise GoneError from None
                 except (NotStartedError, NoRoomError):
                     if not zygote.alive():
                         raise GoneError from None

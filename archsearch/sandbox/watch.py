@@ -33,7 +33,11 @@ START_SECONDS = 60.0
 
 
 class NotStartedError(Exception):
-    """The zygote took a job and started nothing."""
+    """The zygote took a job, started nothing and says so."""
+
+
+class SilentError(Exception):
+    """The zygote took a job and was not heard of since."""
 
 
 class NoRoomError(Exception):
@@ -86,7 +90,8 @@ class Watch:
         """Wait until the job has ended and everything it left is read.
 
         Raises:
-            NotStartedError: it was never started; nothing of it runs.
+            NotStartedError: it was not started; nothing of it runs.
+            SilentError: nobody knows whether it was started.
             NoRoomError: it was started and is killed, because this process has no descriptor free to watch it by.
         """
         try:
@@ -98,7 +103,7 @@ class Watch:
             if self._handle is not None:
                 os.close(self._handle)
         if self._pid is None:
-            raise NotStartedError
+            raise SilentError if self._ends.job.fileno() in self._listeners else NotStartedError
         return self._report()
 
     # ---- what is heard ---------------------------------------------------------------------------------------------

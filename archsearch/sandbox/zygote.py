@@ -48,8 +48,9 @@ def main() -> None:
     refuse_unsafe_fork()
     gc.collect()
     gc.freeze()  # a collection in a child must not touch, and so copy, every page of the zygote's objects
-    say(channel, {"resident_mb": memory_mb("self")})
-    _Server(channel, walls).serve()
+    with contextlib.suppress(BrokenPipeError):  # the search ended while this was loading
+        say(channel, {"resident_mb": memory_mb("self")})
+        _Server(channel, walls).serve()
 
 
 def walls_of(described: dict[str, Any]) -> Walls:
