@@ -14,6 +14,9 @@ from archsearch.sandbox import kernel
 VERSION_3 = 0x20080522
 """Capabilities in two 32-bit words."""
 
+NO_SETS = bytes(24)
+"""Three sets of two words: effective, permitted, inheritable."""
+
 PR_CAPBSET_READ, PR_CAPBSET_DROP = 23, 24
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 MOST = 64
@@ -36,7 +39,7 @@ def give_up() -> None:
 
 def held() -> bool:
     """Whether any capability is effective, permitted or inheritable."""
-    header, sets = _header(), ctypes.create_string_buffer(24)
+    header, sets = _header(), kernel.in_memory(NO_SETS)
     kernel.call("capget", ctypes.addressof(header), ctypes.addressof(sets))
     return any(sets.raw)
 
@@ -62,10 +65,10 @@ def _drop(number: int) -> None:
 
 
 def _set_none() -> None:
-    header, sets = _header(), ctypes.create_string_buffer(24)
+    header, sets = _header(), kernel.in_memory(NO_SETS)
     kernel.call("capset", ctypes.addressof(header), ctypes.addressof(sets))
 
 
 def _header() -> ctypes.Array[ctypes.c_char]:
     """Struct __user_cap_header_struct: the version, and 0 for this process."""
-    return ctypes.create_string_buffer(struct.pack("=Ii", VERSION_3, 0), 8)
+    return kernel.in_memory(struct.pack("=Ii", VERSION_3, 0))

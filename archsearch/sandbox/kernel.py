@@ -82,6 +82,17 @@ def prctl(option: int, *arguments: int) -> int:
     return _checked("prctl", _library("prctl")(option, *(ctypes.c_long(argument) for argument in given)))
 
 
+def in_memory(content: bytes) -> ctypes.Array[ctypes.c_char]:
+    """Bytes at an address, `ctypes.addressof` of what is returned, for as long as that is held."""
+    return _memory_of(len(content)).from_buffer_copy(content)
+
+
+@functools.cache
+def _memory_of(size: int) -> type[ctypes.Array[ctypes.c_char]]:
+    """A type per size, held on to: ctypes would make it anew each time, which touches as many pages as all the rest."""
+    return ctypes.c_char * size
+
+
 def own_status(*names: bytes) -> list[bytes]:
     """What the kernel tells of this process in /proc, by its names for it; nothing for what it does not tell.
 

@@ -91,7 +91,7 @@ def ruleset(openings: Sequence[Opening]) -> int:
     all_of_it = handled(abi())
     attributes = struct.pack("=QQQ", all_of_it.files, all_of_it.network, all_of_it.scopes)
     size = 24 if all_of_it.scopes else 16 if all_of_it.network else 8  # an older kernel refuses fields it does not know
-    buffer = ctypes.create_string_buffer(attributes)
+    buffer = kernel.in_memory(attributes)
     made = kernel.call("landlock_create_ruleset", ctypes.addressof(buffer), size, 0)
     for opening in openings:
         _leave_open(made, opening, all_of_it.files)
@@ -114,7 +114,7 @@ def _leave_open(made: int, opening: Opening, known: int) -> None:
         return
     try:
         whole = known if stat.S_ISDIR(os.fstat(at).st_mode) else known & OF_A_FILE
-        rule = ctypes.create_string_buffer(struct.pack("=Qi", opening.rights & whole, at))
+        rule = kernel.in_memory(struct.pack("=Qi", opening.rights & whole, at))
         kernel.call("landlock_add_rule", made, RULE_PATH_BENEATH, ctypes.addressof(rule), 0)
     finally:
         os.close(at)

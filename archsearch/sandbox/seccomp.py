@@ -71,7 +71,9 @@ class Filter:
 @functools.cache
 def assembled(rules: tuple[Rule, ...]) -> Filter:
     """The rules as a program for this architecture; made once, since it takes longer than all that a child does."""
-    return assemble(program(rules, kernel.own_table()))
+    made = assemble(program(rules, kernel.own_table()))
+    _for_the_kernel(made.code)  # so that what this makes on the way is there for every child as well
+    return made
 
 
 def install(code: bytes) -> None:
@@ -80,8 +82,7 @@ def install(code: bytes) -> None:
     Raises:
         OSError: the kernel has no seccomp filters, or something outside forbids them.
     """
-    instructions = ctypes.create_string_buffer(code, len(code))
-    header = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions)))
+    header, _held = _for_the_kernel(code)
     at = ctypes.addressof(header)
     if kernel.call("seccomp", SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, at) != 0:
         raise OSError("a thread of this process could not be brought under the filter")
@@ -103,6 +104,12 @@ def assemble(instructions: Sequence[Instruction]) -> Filter:
         for at in instructions
     )
     return Filter(code, tuple(8 * place + 4 for place, at in enumerate(instructions) if at.value == OWN_PID))
+
+
+def _for_the_kernel(code: bytes) -> tuple[ctypes.Array[ctypes.c_char], ctypes.Array[ctypes.c_char]]:
+    """Struct sock_fprog of linux/filter.h, how many instructions and where; and the instructions."""
+    instructions = kernel.in_memory(code)
+    return kernel.in_memory(struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions))), instructions
 
 
 def _guards(table: kernel.Table) -> Iterator[Instruction]:
