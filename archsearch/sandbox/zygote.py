@@ -26,6 +26,7 @@ from typing import Any, final
 from archsearch.sandbox import child
 from archsearch.sandbox.confinement import Walls, prepare
 from archsearch.sandbox.message import Job, receive_job, say
+from archsearch.sandbox.pages import collapse
 from archsearch.sandbox.status import memory_mb, thread_count
 from archsearch.sandbox.tiers import Tier
 from archsearch.settings import Limits
@@ -48,6 +49,7 @@ def main() -> None:
     refuse_unsafe_fork()
     gc.collect()
     gc.freeze()  # a collection in a child must not touch, and so copy, every page of the zygote's objects
+    collapse()
     with contextlib.suppress(BrokenPipeError):  # the search ended while this was loading
         say(channel, {"resident_mb": memory_mb("self")})
         _Server(channel, walls).serve()

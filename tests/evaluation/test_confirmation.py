@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import numpy as np
@@ -101,10 +101,10 @@ def evaluator(tank: Problem) -> Iterator[Evaluator]:
 
 
 @pytest.fixture
-def evaluate(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+def evaluate(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Outcome]:
     """Evaluates a source that the static check does not see."""
     monkeypatch.setattr(room, "check", lambda source, space: [])
-    yield lambda source: evaluator.evaluate(Candidate(source, "llm"), 0)
+    return lambda source: evaluator.evaluate(Candidate(source, "llm"), 0)
 
 
 def told(outcome: Outcome) -> str:
@@ -114,14 +114,16 @@ def told(outcome: Outcome) -> str:
     return failure.message
 
 
-def test_an_honest_candidate_is_confirmed_and_scored(evaluate) -> None:  # type: ignore[no-untyped-def]
+def test_an_honest_candidate_is_confirmed_and_scored(evaluate: Callable[[str], Outcome]) -> None:
     outcome = evaluate(HONEST)
     assert outcome.evaluation.failure is None
     assert outcome.evaluation.parameters["rate"].value == pytest.approx(0.8, rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["NEIGHBOURS", "CHANCE", "SORTED", "FUTURE", "LENGTH"])
-def test_a_prediction_that_depends_on_more_than_it_may_is_refused(evaluate, name: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_prediction_that_depends_on_more_than_it_may_is_refused(
+    evaluate: Callable[[str], Outcome], name: str
+) -> None:
     assert "predicts otherwise" in told(evaluate(globals()[name]))
 
 
