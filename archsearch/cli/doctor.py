@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from archsearch.cli.options import RUNS, RunsDir
 
 NOTHING = "archsearch.sandbox.nothing:nothing"
+Gpu = Annotated[bool, typer.Option("--gpu", help="Also try whether candidates can use the first GPU behind the walls.")]
 ELSEWHERE = "Search with --run-dir on a local disk."
 
 
@@ -29,7 +31,7 @@ class Finding:
         return not self.remedy
 
 
-def doctor(runs_dir: RunsDir = RUNS) -> None:
+def doctor(runs_dir: RunsDir = RUNS, gpu: Gpu = False) -> None:
     """Say what this machine offers: torch, GPU, cores, memory, the sandbox, file locks."""
     from archsearch.cli.output import console, plain_table
 
@@ -40,6 +42,7 @@ def doctor(runs_dir: RunsDir = RUNS) -> None:
         _cores,
         _memory,
         _sandbox,
+        *((_gpu_walls,) if gpu else ()),
         lambda: _locks(runs_dir),
     )
     findings = [check() for check in checks]
@@ -102,6 +105,17 @@ def _sandbox() -> Finding:
         why = report.killed or report.bad or report.exit
         return Finding("sandbox", f"an empty job ended badly ({why}): {report.log}", "Candidates cannot run here.")
     return Finding("sandbox", found)
+
+
+def _gpu_walls() -> Finding:
+    """Uses the first GPU from behind the walls, or says that nothing is known of them."""
+    from archsearch.errors import MachineError
+    from archsearch.sandbox.gpu_trial import verify
+
+    try:
+        return Finding("gpu walls", verify(0))
+    except MachineError as error:
+        return Finding("gpu walls", f"UNVERIFIED: {error.message}", error.remedy)
 
 
 def _locks(runs_dir: Path) -> Finding:
