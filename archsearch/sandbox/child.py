@@ -8,13 +8,13 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from archsearch.sandbox.confinement import Walls, confine
 from archsearch.sandbox.frames import frame_head
 from archsearch.sandbox.message import Job
-from archsearch.sandbox.sealed import mapped
+from archsearch.sandbox.sealed import mapped, write_all
 
 CRASHED = 70
 """Exit code of a job that raised."""
@@ -31,7 +31,6 @@ def run(job: Job, result: int, log: int, contents: list[int], walls: Walls, zygo
         walls: what to raise before the job begins.
         zygote: the process that forked this one.
     """
-    code = CRASHED
     try:
         signal.set_wakeup_fd(-1)  # else a signal writes into whatever has that number by then
         function = imported(job.entry)
@@ -40,11 +39,27 @@ def run(job: Job, result: int, log: int, contents: list[int], walls: Walls, zygo
         for standard in (1, 2):
             os.dup2(log, standard)
         confine(walls, (result,), zygote)
+    except BaseException:  # noqa: BLE001  # whatever went wrong, this process must not go on as a zygote
+        traceback.print_exc()
+        os._exit(CRASHED)
+    answer(function, given, result)
+
+
+def answer(function: Callable[..., Any], given: Mapping[str, memoryview], result: int) -> NoReturn:
+    """Do the job behind walls that stand, send its frame and end.
+
+    Args:
+        function: what the job is.
+        given: what it is given, by name.
+        result: descriptor that the frame is written to.
+    """
+    code = CRASHED
+    try:
         header, blob = function(given)
         for piece in (frame_head(header, len(blob)), blob):
-            _write_all(result, memoryview(piece))
+            write_all(result, memoryview(piece))
         code = 0
-    except BaseException:  # noqa: BLE001  # whatever a candidate raises, this process must end here and not go on as a zygote
+    except BaseException:  # noqa: BLE001  # whatever a candidate raises, this process must end here
         with contextlib.suppress(BaseException):  # even printing it may: an exception is an object of the candidate's
             traceback.print_exc()
     finally:
@@ -57,11 +72,6 @@ def imported(entry: str) -> Callable[..., Any]:
     module, function = entry.split(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return found
-
-
-def _write_all(descriptor: int, rest: memoryview) -> None:
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _flush() -> None:

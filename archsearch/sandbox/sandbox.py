@@ -20,6 +20,7 @@ from archsearch.errors import MachineError
 from archsearch.sandbox.confinement import Walls
 from archsearch.sandbox.frames import FrameReader
 from archsearch.sandbox.message import Job
+from archsearch.sandbox.pool import WorkerPool, behind_seatbelt
 from archsearch.sandbox.process import GoneError, ZygoteProcess
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.sealed import Sealed
@@ -64,6 +65,7 @@ class Sandbox:
         self._limits = limits
         self._walls = Walls(self.tier, limits, gpu)
         self._warm_up = tuple(warm_up)
+        self._pool = WorkerPool(limits, warm_up, behind_seatbelt()) if self.tier is Tier.SEATBELT else None
         self._lock = threading.Lock()  # held while the three below are looked at and changed, never while waiting
         self._closed = False
         self._zygote: ZygoteProcess | None = None
@@ -83,12 +85,17 @@ class Sandbox:
             sealed, self._sealed = self._sealed, []
         if zygote is not None:
             zygote.end()
+        if self._pool is not None:
+            self._pool.close()
         for content in sealed:  # only now: until its zygote has ended, a thread may be handing one over
             content.close()
 
     def start(self) -> None:
         """Begin to load what jobs need, in the background; the first job does so otherwise."""
-        self._current()
+        if self._pool is not None:
+            self._pool.start()
+        else:
+            self._current()
 
     def seal(self, name: str, content: bytes) -> Sealed:
         """Seal what many jobs will be given, once; it is given up with the sandbox.
@@ -97,7 +104,7 @@ class Sandbox:
             ClosedError: the sandbox is closed.
             MachineError: there is no file descriptor left.
         """
-        sealed = _with_room(lambda: Sealed.of(name, content))
+        sealed = Sealed.kept(content) if self._pool else _with_room(lambda: Sealed.of(name, content))
         with self._lock:
             if not self._closed:
                 self._sealed.append(sealed)
@@ -117,6 +124,9 @@ class Sandbox:
         Raises:
             MachineError: no job can be run on this machine.
         """
+        if self._pool is not None:
+            contents = {name: item.content if isinstance(item, Sealed) else item for name, item in given.items()}
+            return self._pool.run(entry, contents, self._reader(blob_bytes))
         found = Report(None)
         for _ in range(ZYGOTES):
             zygote = self._current()
@@ -138,8 +148,7 @@ class Sandbox:
         base_mb = zygote.base_mb()
         until = time.monotonic() + ROOM_SECONDS
         while True:
-            most = self._limits.result_mb << 20 if blob_bytes is None else blob_bytes
-            reader = FrameReader(most, exact=blob_bytes is not None)
+            reader = self._reader(blob_bytes)
             with ExitStack() as stack:
                 ends = _hand_over(zygote, entry, given, stack)
                 try:
@@ -152,6 +161,10 @@ class Sandbox:
                     if time.monotonic() > until:
                         raise _no_room() from None
             time.sleep(PAUSE_SECONDS)
+
+    def _reader(self, blob_bytes: int | None) -> FrameReader:
+        most = self._limits.result_mb << 20 if blob_bytes is None else blob_bytes
+        return FrameReader(most, exact=blob_bytes is not None)
 
     def _current(self) -> ZygoteProcess | None:
         """The zygote, started if there is none; None if the sandbox is closed."""

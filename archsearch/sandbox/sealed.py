@@ -17,11 +17,20 @@ could open it anew for writing through /proc/self/fd and change what every later
 
 @final
 class Sealed:
-    """A memory file whose content is fixed for good; made once, handed to as many jobs as one likes."""
+    """A memory file whose content is fixed for good; made once, handed to as many jobs as one likes.
 
-    def __init__(self, descriptor: int, size: int) -> None:
+    Where there are no memory files (macOS), the content is kept here and sent to each job.
+    """
+
+    def __init__(self, descriptor: int, size: int, content: bytes = b"") -> None:
         self._descriptor = descriptor
         self.size = size
+        self.content = content
+
+    @staticmethod
+    def kept(content: bytes) -> Sealed:
+        """A content that is sent and not shared."""
+        return Sealed(-1, len(content), content)
 
     @staticmethod
     def of(name: str, content: bytes | memoryview) -> Sealed:
@@ -36,7 +45,7 @@ class Sealed:
         """
         descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            _write_all(descriptor, memoryview(content).cast("B"))
+            write_all(descriptor, memoryview(content).cast("B"))
             fcntl.fcntl(descriptor, F_ADD_SEALS, SEALS)
         except BaseException:
             os.close(descriptor)
@@ -75,6 +84,7 @@ def mapped(descriptor: int, size: int) -> memoryview:
     return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B").toreadonly()
 
 
-def _write_all(descriptor: int, rest: memoryview) -> None:
+def write_all(descriptor: int, rest: memoryview) -> None:
+    """Write until nothing is left."""
     while rest:
         rest = rest[os.write(descriptor, rest) :]

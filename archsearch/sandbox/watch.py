@@ -51,6 +51,8 @@ class Ends:
     job: socket.socket
     result: int
     log: int
+    kill: Callable[[], None] | None = None
+    """Ends the job where there is no zygote that has sent a handle on it."""
 
 
 @final
@@ -192,9 +194,12 @@ class Watch:
         if self._killed is not None or self._exit is not None:
             return
         self._set_deadline(PATIENCE_SECONDS)
-        if self._handle is None:  # Linux before 5.3: the zygote, whose child it is, can name it without mistake
+        if self._handle is None:
             self._killed = why
-            self._ends.job.shutdown(socket.SHUT_RDWR)
+            if self._ends.kill is not None:
+                self._ends.kill()
+            else:  # Linux before 5.3: the zygote, whose child it is, can name it without mistake
+                self._ends.job.shutdown(socket.SHUT_RDWR)
             return
         with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
             signal.pidfd_send_signal(self._handle, signal.SIGKILL)
