@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WALL_MISSING = 97
 """Exit code of a process that found a wall missing and therefore ran nothing."""
 
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 """From linux/prctl.h."""
 
 
@@ -95,6 +95,8 @@ def _raise(tier: Tier, gpu_index: int | None, ruleset: tuple[int, ...], parent_p
     if tier not in (Tier.LANDLOCK_SECCOMP, Tier.SECCOMP):
         return
     _give_up_rights()
+    if gpu_index is None:  # its driver reads /proc/self, which this would close
+        _leave_no_core()
     for descriptor in ruleset:
         landlock.restrict(descriptor)
         os.close(descriptor)
@@ -106,6 +108,15 @@ def _give_up_rights() -> None:
     """Those that this process has, and those that a program could gain by being executed."""
     capabilities.give_up()
     kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _leave_no_core() -> None:
+    """Whatever kills this process, its memory is not written down.
+
+    The limit on core files does not see to that where the kernel hands them to a program (systemd-coredump, apport):
+    that one is started all the same, by root, outside of all walls. See core(5).
+    """
+    kernel.prctl(PR_SET_DUMPABLE, 0)
 
 
 def _filter(tier: Tier, gpu_index: int | None) -> seccomp.Filter:

@@ -17,6 +17,9 @@ MEGABYTE = 1 << 20
 
 OPEN_FILES = 64
 
+STACK_MB = 64
+"""Of the first thread; a stack is not counted as data, so without a limit it could grow into all address space."""
+
 RESERVE_MB = 1024
 """Address space beyond what a job may use: threads and their allocators reserve far more than they touch."""
 
@@ -41,6 +44,7 @@ def apply_limits(limits: Limits, gpu: bool = False) -> None:
     _limit(resource.RLIMIT_FSIZE, (limits.memory_mb if gpu else 0) * MEGABYTE)
     _limit(resource.RLIMIT_CPU, limits.cpu_seconds)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_STACK, STACK_MB * MEGABYTE)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_MEMLOCK, limits.memory_mb * MEGABYTE if gpu else 0)
     if sys.platform == "linux":

@@ -97,10 +97,14 @@ NOT_READING = 0o3 | 0o100 | 0o1000 | 0o10000000
 """Bits of open(2) that do more or less than read: the access mode (WRONLY, RDWR), CREAT, TRUNC, and PATH, a handle that
 Landlock does not see. TMPFILE needs one of the first. From asm-generic/fcntl.h, the same on both architectures."""
 
+UNCOUNTED = 0x1 | 0x100 | 0x40000
+"""Bits of mmap(2), MAP_SHARED, MAP_GROWSDOWN and MAP_HUGETLB, for memory that no limit counts: shared pages stay when
+all but one of them are unmapped, and the other two have accounts of their own. The same on both architectures."""
+
 HARMLESS = (
     _rule(
-        "mmap munmap mprotect mremap madvise brk msync",
-        "memory of its own; a mapping of a file needs a descriptor, which it cannot open for writing",
+        "munmap mprotect mremap madvise brk msync",
+        "memory of its own, whose size is limited",
     ),
     _rule(
         "read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 lseek close close_range fstat",
@@ -139,6 +143,11 @@ HARMLESS = (
 )
 
 CHECKED = (
+    _rule(
+        "mmap",
+        "memory of its own; a mapping of a file needs a descriptor, which it cannot open for writing",
+        WithoutBits(3, UNCOUNTED),
+    ),
     _rule(
         "clone",
         "threads, by the very flags of the C library: no other process, no namespace, no other parent",
@@ -213,6 +222,7 @@ GPU = (
         "the CUDA driver makes one; it is never connected, since connect and bind are refused",
         OneOf(0, (AF_UNIX,)),
     ),
+    _rule("mmap", "memory is shared with the driver; how much, the address space of a GPU job does not limit either"),
     _rule("open", "device files are opened for writing; which ones, Landlock decides", paths=True),
     _rule("openat", "the same as open", paths=True),
     _rule("mbind get_mempolicy set_mempolicy", "placing pinned memory near the GPU"),

@@ -26,7 +26,7 @@ def listed(names: str) -> list[str]:
 
 ALWAYS = listed(
     """
-    mmap munmap mprotect mremap madvise brk msync read readv pread64 preadv preadv2 write writev pwrite64 pwritev
+    munmap mprotect mremap madvise brk msync read readv pread64 preadv preadv2 write writev pwrite64 pwritev
     pwritev2 lseek close close_range fstat dup dup2 dup3 pipe pipe2 eventfd2 poll ppoll select pselect6 epoll_create
     epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 clock_gettime clock_getres clock_nanosleep nanosleep
     gettimeofday time times getitimer setitimer alarm futex futex_waitv set_robust_list rseq set_tid_address
@@ -45,7 +45,7 @@ WITH_PATHS = listed(
     """
 )
 
-CHECKED = listed("clone kill tgkill prlimit64 sched_setaffinity fcntl ioctl prctl")
+CHECKED = listed("mmap clone kill tgkill prlimit64 sched_setaffinity fcntl ioctl prctl")
 
 NEVER = listed(
     """
@@ -182,6 +182,23 @@ def test_threads_can_be_made(machine: Machine, flags: int) -> None:
 )
 def test_processes_cannot(machine: Machine, flags: int) -> None:
     assert machine.verdict("clone", flags) == EPERM
+
+
+PRIVATE, ANONYMOUS, FIXED, NORESERVE, STACK, POPULATE = 0x2, 0x20, 0x10, 0x4000, 0x20000, 0x8000
+
+
+@pytest.mark.parametrize(
+    "flags", [PRIVATE, PRIVATE | ANONYMOUS, PRIVATE | ANONYMOUS | NORESERVE | STACK | POPULATE | FIXED]
+)
+def test_memory_of_its_own_can_be_mapped(machine: Machine, flags: int) -> None:
+    assert machine.verdict("mmap", 0, 1 << 40, 7, flags, (1 << 64) - 1) == ALLOW
+
+
+@pytest.mark.parametrize("kind", [0x1, 0x3, 0x100 | PRIVATE, 0x40000 | PRIVATE])
+def test_memory_that_no_limit_counts_cannot_unless_a_gpu_needs_it(machine: Machine, kind: int) -> None:
+    for more in (0, ANONYMOUS, ANONYMOUS | NORESERVE, 1 << 32):
+        assert machine.verdict("mmap", 0, 4096, 3, kind | more, 5) == EPERM
+        assert Machine(machine.table.machine, gpu=True).verdict("mmap", 0, 4096, 3, kind | more, 5) == ALLOW
 
 
 @pytest.mark.parametrize("call", ["kill", "tgkill"])
