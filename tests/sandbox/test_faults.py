@@ -27,6 +27,7 @@ from archsearch.settings import Limits
 
 NAP = "import time; time.sleep(0.5); blob = b'done'"
 ENDLESS = "while True: pass"
+ASLEEP = "import time; time.sleep(60)"
 HASTY = Limits(wall_seconds=0.5)
 
 
@@ -223,7 +224,7 @@ def test_a_job_that_hangs_in_the_kernel_is_given_up(monkeypatch: pytest.MonkeyPa
         zygote_of(own)
         before = open_files()
         monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_: None)
-        with at_work(own, ENDLESS) as (waiting, child):
+        with at_work(own, ASLEEP) as (waiting, child):
             report = waiting.result(HASTY.wall_seconds + watch.PATIENCE_SECONDS + 3)
             assert (report.killed, report.exit, report.header) == ("time", None, None)
             assert gone(child), "once it comes back, the zygote ends it, because nobody waits for it"
