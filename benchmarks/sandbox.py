@@ -25,7 +25,8 @@ from archsearch.candidate.baselines import physics_plus_net
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.render import render
 from archsearch.evaluation import Evaluator
-from archsearch.evaluation.evaluator import REHEARSAL
+from archsearch.evaluation.evaluator import REHEARSAL, seed_of
+from archsearch.evaluation.predictions import Asked
 from archsearch.executors.local import LocalExecutor
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
@@ -105,7 +106,7 @@ def forks(boxes: Boxes, repeats: int) -> list[Line]:
 
 
 def evaluations(boxes: Boxes, repeats: int, problem: Problem) -> list[Line]:
-    """A fit alone, and fit, prediction, confirmation and scores of the same candidate."""
+    """A fit, what prediction and confirmation add to it, and a whole evaluation of the same candidate."""
     genome = physics_plus_net(problem.space)
     assert genome is not None
     candidate = Candidate(render(genome, problem.space), "benchmark")
@@ -113,15 +114,21 @@ def evaluations(boxes: Boxes, repeats: int, problem: Problem) -> list[Line]:
     evaluators = {id(box): Evaluator(problem, settings, box) for box in boxes.values()}
 
     def fit(box: Sandbox) -> None:
-        evaluators[id(box)]._fitted(candidate.source, 0)
+        evaluators[id(box)]._fitted(candidate.source, seed)
+
+    seed = seed_of(candidate, settings.seed)
+    weights, claims, _ = evaluators[id(boxes[PLAIN])]._fitted(candidate.source, seed)
+    parts = {"train": Asked.for_drawing(problem.train, tuple(claims["terms"]))}
+    parts["validation"] = Asked.for_drawing(problem.validation)
+
+    def predict(box: Sandbox) -> None:
+        evaluators[id(box)]._predicted(candidate.source, weights, parts, "validation", seed)
 
     def whole(box: Sandbox) -> None:
         assert evaluators[id(box)].evaluate(candidate, 0).evaluation.failure is None
 
-    lines = []
-    for _ in range(repeats):
-        lines += [*in_turn("fit", boxes, 1, fit), *in_turn("fit, predict, confirm, score", boxes, 1, whole)]
-    return lines
+    kinds = {"fit": fit, "predict, and confirm beside it": predict, "evaluate": whole}
+    return [line for _ in range(repeats) for what, job in kinds.items() for line in in_turn(what, boxes, 1, job)]
 
 
 def searches(boxes: Boxes, repeats: int, problem: Problem, trials: int) -> list[Line]:
@@ -167,7 +174,7 @@ def tables(lines: Iterable[Line]) -> str:
             text.append(
                 f"| {name} | {1e3 * wall:.1f} | {1e3 * cpu:.1f} | " + " | ".join(f"{r:.3f}" for r in ratios) + " |"
             )
-    return "\n".join(text) + f"\n\nMore than a fit alone: {_beyond_fit(lines)}\n"
+    return "\n".join(text) + "\n"
 
 
 def _names(lines: list[Line]) -> list[str]:
@@ -178,19 +185,6 @@ def _names(lines: list[Line]) -> list[str]:
 def _ratio(own: list[Line], plain: list[Line], key: str) -> float:
     """The median over turns."""
     return statistics.median(getattr(a, key) / max(getattr(b, key), 1e-9) for a, b in zip(own, plain, strict=True))
-
-
-def _beyond_fit(lines: list[Line]) -> str:
-    """What prediction, confirmation and scores add to a fit, by variant."""
-    found = []
-    for name in _names(lines):
-        fit, whole = (
-            [line.wall_seconds for line in lines if line.variant == name and line.what == what]
-            for what in ("fit", "fit, predict, confirm, score")
-        )
-        more = statistics.median(b - a for a, b in zip(fit, whole, strict=True))
-        found.append(f"{name} {1e3 * more:.0f} ms")
-    return ", ".join(found)
 
 
 def write_csv(path: Path, lines: list[Line]) -> None:
