@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -25,8 +26,24 @@ class Limits(Settings):
 
     wall_seconds: float = Field(default=180.0, gt=0)
     memory_mb: int = Field(default=4096, ge=512)
-    file_mb: int = Field(default=64, ge=1)
+    threads: int = Field(default=32, ge=1)
+    result_mb: int = Field(default=64, ge=1)
+    """The most that one job may return."""
     log_kb: int = Field(default=64, ge=1)
+    """What is kept of its output; see `sandbox.watch` for how much it may print at all."""
+
+    @property
+    def cpu_seconds(self) -> int:
+        """Processor time: one thread cannot use more than the wall clock shows, and a candidate has one."""
+        return math.ceil(self.wall_seconds) + 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier_names(cls, data: Any) -> Any:
+        """Runs that were made while results were files name the same limit `file_mb`."""
+        if isinstance(data, dict) and "file_mb" in data:
+            return {"result_mb" if name == "file_mb" else name: value for name, value in data.items()}
+        return data
 
 
 class FitSettings(Settings):

@@ -138,7 +138,11 @@ class Evaluation(Record):
     terms: dict[str, FittedTerm] = {}
     nets: dict[str, FittedNet] = {}
     weights: int = 0
+    constants: int = 0
+    """Numbers in the source that were written down and not declared: they are as free as fitted ones."""
     seconds: float = 0.0
+    sandbox: str = ""
+    """The walls that it ran behind (see `archsearch doctor`); empty in records of earlier versions."""
     genome: dict[str, str | float | int | bool] | None = None
     """The genome as Optuna parameters, if the candidate came from one."""
 

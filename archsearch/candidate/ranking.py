@@ -21,8 +21,8 @@ def standing(evaluation: Evaluation) -> tuple[float, int, int]:
 
 
 def size(evaluation: Evaluation) -> int:
-    """How many numbers were fitted: parameters and weights."""
-    return evaluation.weights + len(evaluation.parameters)
+    """How many numbers were chosen: parameters and weights by the fit, constants by whoever wrote the source."""
+    return evaluation.weights + len(evaluation.parameters) + evaluation.constants
 
 
 def best(evaluations: Iterable[Evaluation]) -> Evaluation | None:

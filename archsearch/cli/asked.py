@@ -9,11 +9,15 @@ from archsearch.cli.output import console
 
 if TYPE_CHECKING:
     from archsearch.problem.problem import Part, Problem
+    from archsearch.sandbox.tiers import Tier
     from archsearch.study.store import Study
 
 
-def tell_what_is_asked(problem: Problem, study: Study) -> None:
-    """Prints problem, split, what may be changed, and what was assumed."""
+NO_WALLS = "  candidates     RUN WITHOUT WALLS, as was accepted: they can do whatever you can do"
+
+
+def tell_what_is_asked(problem: Problem, study: Study, tier: Tier) -> None:
+    """Prints problem, split, what may be changed, what was assumed, and the walls that candidates run behind."""
     space = problem.space
     suspect = [term.name for term in space.terms if term.trust == "suspect"]
     out = console()
@@ -23,6 +27,7 @@ def tell_what_is_asked(problem: Problem, study: Study) -> None:
     out.print(f"  suspect terms  {_listed(suspect)}")
     out.print(f"  slots          {_listed([slot.name for slot in space.slots])}")
     tell_assumptions(problem)
+    out.print(f"  candidates     run behind walls: {tier.value}" if tier != "none" else NO_WALLS)
     out.print()
 
 

@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from archsearch.cli.options import RUNS, RunsDir
 
+NOTHING = "archsearch.sandbox.nothing:nothing"
+Gpu = Annotated[bool, typer.Option("--gpu", help="Also try whether candidates can use the first GPU behind the walls.")]
 ELSEWHERE = "Search with --run-dir on a local disk."
 
 
@@ -28,7 +31,7 @@ class Finding:
         return not self.remedy
 
 
-def doctor(runs_dir: RunsDir = RUNS) -> None:
+def doctor(runs_dir: RunsDir = RUNS, gpu: Gpu = False) -> None:
     """Say what this machine offers: torch, GPU, cores, memory, the sandbox, file locks."""
     from archsearch.cli.output import console, plain_table
 
@@ -39,6 +42,7 @@ def doctor(runs_dir: RunsDir = RUNS) -> None:
         _cores,
         _memory,
         _sandbox,
+        *((_gpu_walls,) if gpu else ()),
         lambda: _locks(runs_dir),
     )
     findings = [check() for check in checks]
@@ -86,20 +90,32 @@ def _memory() -> Finding:
 def _sandbox() -> Finding:
     """Runs an empty job the way candidates are run."""
     from archsearch.errors import ArchsearchError
-    from archsearch.sandbox.confinement import tier
-    from archsearch.sandbox.sandbox import Sandbox
+    from archsearch.evaluation import candidate_sandbox
+    from archsearch.sandbox.tiers import describe
     from archsearch.settings import Limits
 
     try:
-        with Sandbox(Limits()) as sandbox:
-            report = sandbox.run("builtins:len", sandbox.folder())
+        with candidate_sandbox(Limits()) as sandbox:
+            report = sandbox.run(NOTHING, {})
+            found = f"{sandbox.tier.value}: {describe(sandbox.tier)}"
     except (ArchsearchError, OSError) as error:
-        return Finding("sandbox", str(error), "Candidates cannot be evaluated here.")
-    if report.exit != 0:
-        return Finding(
-            "sandbox", f"an empty job ended with {report.exit}: {report.log}", "Candidates cannot be evaluated here."
-        )
-    return Finding("sandbox", tier())
+        told, _, remedy = str(error).partition("\n")
+        return Finding("sandbox", told, remedy.strip() or "Candidates cannot be evaluated here.")
+    if report.header is None:
+        why = report.killed or report.bad or report.exit
+        return Finding("sandbox", f"an empty job ended badly ({why}): {report.log}", "Candidates cannot run here.")
+    return Finding("sandbox", found)
+
+
+def _gpu_walls() -> Finding:
+    """Uses the first GPU from behind the walls, or says that nothing is known of them."""
+    from archsearch.errors import MachineError
+    from archsearch.sandbox.gpu_trial import verify
+
+    try:
+        return Finding("gpu walls", verify(0))
+    except MachineError as error:
+        return Finding("gpu walls", f"UNVERIFIED: {error.message}", error.remedy)
 
 
 def _locks(runs_dir: Path) -> Finding:

@@ -19,6 +19,13 @@ RunsDir = Annotated[Path, typer.Option(metavar="DIR", help="Where runs are looke
 Candidate = Annotated[
     str | None, typer.Argument(metavar="CANDIDATE", help="Its number, or the beginning of its id. Default: the best.")
 ]
+AcceptUnsandboxed = Annotated[
+    bool,
+    typer.Option(
+        "--i-accept-unsandboxed",
+        help="Run candidates even where this machine has no walls for them; marks every result.",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
 ]

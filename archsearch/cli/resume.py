@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from archsearch.cli.options import RUNS, Json, Run, RunsDir
+from archsearch.cli.options import RUNS, AcceptUnsandboxed, Json, Run, RunsDir
 from archsearch.cli.run import MOST_MINUTES
 
 AS_BEFORE = "as the run was started"
@@ -30,11 +30,13 @@ def resume(
     minutes: Minutes = None,
     workers: Workers = None,
     runs_dir: RunsDir = RUNS,
+    i_accept_unsandboxed: AcceptUnsandboxed = False,
     json: Json = False,
 ) -> None:
     """Go on with a search that was stopped, however it was stopped; the result is the same."""
     from archsearch.cli.asked import tell_what_is_asked
     from archsearch.cli.searching import search
+    from archsearch.evaluation import candidate_sandbox
     from archsearch.study.lookup import find_run
     from archsearch.study.store import Study
 
@@ -43,6 +45,7 @@ def resume(
     changes = {"trials": trials, "minutes": minutes}
     budget = settings.budget.model_copy(update={name: value for name, value in changes.items() if value is not None})
     settings = settings.model_copy(update={"budget": budget, "workers": workers or settings.workers})
-    if not json:
-        tell_what_is_asked(problem, study)
-    search(study, problem, settings, json)
+    with candidate_sandbox(settings.limits, i_accept_unsandboxed) as sandbox:
+        if not json:
+            tell_what_is_asked(problem, study, sandbox.tier)
+        search(study, problem, settings, sandbox, json)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from archsearch.cli.options import RUNS, Json, Space
+from archsearch.cli.options import RUNS, AcceptUnsandboxed, Json, Space
 from archsearch.errors import MachineError
 from archsearch.settings import Budget, RunSettings
 
@@ -37,6 +37,7 @@ def run(
     device: Device = DEFAULT.fit.device,
     seed: Seed = DEFAULT.seed,
     run_dir: RunDir = None,
+    i_accept_unsandboxed: AcceptUnsandboxed = False,
     json: Json = False,
 ) -> None:
     """Search for the best hybrid model of a space, from its data."""
@@ -49,16 +50,19 @@ def run(
     )
     from archsearch.cli.asked import tell_what_is_asked
     from archsearch.cli.searching import search
+    from archsearch.evaluation import candidate_sandbox
     from archsearch.problem.loading import load_problem
     from archsearch.study.lookup import new_run_folder
     from archsearch.study.store import Study
 
     _require(device)
     problem = load_problem(space)
-    study = Study.create(run_dir or new_run_folder(RUNS, problem.name), problem, settings, space)
-    if not json:
-        tell_what_is_asked(problem, study)
-    search(study, problem, settings, json)
+    with candidate_sandbox(settings.limits, i_accept_unsandboxed) as sandbox:
+        folder = run_dir or new_run_folder(RUNS, problem.name)
+        study = Study.create(folder, problem, settings, space, sandbox.tier.value)
+        if not json:
+            tell_what_is_asked(problem, study, sandbox.tier)
+        search(study, problem, settings, sandbox, json)
 
 
 def _require(device: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from archsearch.cli.options import RUNS, Candidate, Json, Run, RunsDir
+from archsearch.cli.options import RUNS, AcceptUnsandboxed, Candidate, Json, Run, RunsDir
 
 if TYPE_CHECKING:
     from archsearch.candidate.outcome import Evaluation, Score
@@ -17,7 +17,12 @@ PartOption = Annotated[Literal["test", "validation", "train"], typer.Option("--o
 
 
 def score(
-    run: Run, candidate: Candidate = None, on: PartOption = "test", runs_dir: RunsDir = RUNS, json: Json = False
+    run: Run,
+    candidate: Candidate = None,
+    on: PartOption = "test",
+    runs_dir: RunsDir = RUNS,
+    i_accept_unsandboxed: AcceptUnsandboxed = False,
+    json: Json = False,
 ) -> None:
     """Score a candidate on the sealed test data, or say how it scored on the others.
 
@@ -31,8 +36,8 @@ def score(
 
     study = Study.open(find_run(run, runs_dir))
     evaluation = study.resolve(candidate)
-    found = _test_score(study, evaluation) if on == "test" else _kept(evaluation, on)
-    beside = _baselines(study, evaluation) if on == "test" and candidate is None else {}
+    found = _test_score(study, evaluation, i_accept_unsandboxed) if on == "test" else _kept(evaluation, on)
+    beside = _baselines(study, evaluation, i_accept_unsandboxed) if on == "test" and candidate is None else {}
     if json:
         print_json(found)
     else:
@@ -41,7 +46,7 @@ def score(
             typer.echo(f"  beside it, {name}: nrmse {four(other.nrmse)}")
 
 
-def _baselines(study: Study, best: Evaluation) -> dict[str, Score]:
+def _baselines(study: Study, best: Evaluation, accept: bool) -> dict[str, Score]:
     """The test scores of the baselines by their names, so that the report can compare."""
     from archsearch.errors import NothingFoundError
     from archsearch.report.leaderboard import BASELINES, baselines_of
@@ -50,20 +55,22 @@ def _baselines(study: Study, best: Evaluation) -> dict[str, Score]:
     found: dict[str, Score] = {}
     for key, item in others.items():
         with suppress(NothingFoundError):  # a baseline that cannot be rolled out there has no score to stand beside
-            found |= {BASELINES[key]: _test_score(study, item)} if item.validation is not None else {}
+            found |= {BASELINES[key]: _test_score(study, item, accept)} if item.validation is not None else {}
     return found
 
 
-def _test_score(study: Study, evaluation: Evaluation) -> Score:
+def _test_score(study: Study, evaluation: Evaluation, accept: bool) -> Score:
     """The score on the test data, which is computed once."""
-    from archsearch.evaluation import Evaluator
+    from archsearch.evaluation import Evaluator, candidate_sandbox
 
     known = study.test_scores().get(evaluation.candidate)
     if known is not None:
         return known
     source, weights = study.source(evaluation.number), study.weights(evaluation.number)
-    with closing(Evaluator(study.problem(), study.settings)) as evaluator:
-        return study.record_test_score(evaluation.candidate, evaluator.score(source, weights, "test"))
+    problem = study.problem()
+    with candidate_sandbox(study.settings.limits, accept) as sandbox:
+        found = Evaluator(problem, study.settings, sandbox).score(source, weights, "test")
+    return study.record_test_score(evaluation.candidate, found)
 
 
 def _kept(evaluation: Evaluation, on: str) -> Score:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,24 +12,25 @@ from archsearch.cli.tables import leaderboard_table
 from archsearch.errors import NothingFoundError
 
 if TYPE_CHECKING:
-    from archsearch.evaluation import Evaluator
     from archsearch.problem.problem import Problem
+    from archsearch.sandbox.sandbox import Sandbox
     from archsearch.search import Summary
     from archsearch.settings import RunSettings
     from archsearch.study.store import Study
 
 
-def search(study: Study, problem: Problem, settings: RunSettings, json: bool) -> None:
+def search(study: Study, problem: Problem, settings: RunSettings, sandbox: Sandbox, json: bool) -> None:
     """Searches until the budget is spent, and tells of it on standard output.
 
     Args:
         study: the run.
         problem: what is asked.
         settings: how to search; budget and workers may differ from those of the run.
+        sandbox: where candidates run; all workers share it.
         json: print one document instead.
     """
     try:
-        summary = _search(study, problem, settings, quiet=json)
+        summary = _search(study, problem, settings, sandbox, quiet=json)
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted; go on with: archsearch resume {study.folder}", err=True)
         raise typer.Exit(130) from None
@@ -43,25 +43,20 @@ def search(study: Study, problem: Problem, settings: RunSettings, json: bool) ->
         raise NothingFoundError(f"{study.id}: {why}.", f"`archsearch show {study.id}` says why, one by one.")
 
 
-def _search(study: Study, problem: Problem, settings: RunSettings, quiet: bool) -> Summary:
-    """The search itself, with evaluators whose processes end with it."""
+def _search(study: Study, problem: Problem, settings: RunSettings, sandbox: Sandbox, quiet: bool) -> Summary:
+    """The search itself."""
     from archsearch.evaluation import Evaluator
     from archsearch.executors.local import LocalExecutor
     from archsearch.proposers.grammar import GrammarProposer
     from archsearch.search import run_search
 
-    with ExitStack() as stack, progress(study, settings, quiet) as on_event:
-
-        def make_evaluator() -> Evaluator:
-            evaluator = Evaluator(problem, settings)
-            stack.callback(evaluator.close)
-            return evaluator
-
+    with progress(study, settings, quiet) as on_event:
+        evaluator = Evaluator(problem, settings, sandbox)
         return run_search(
             problem,
             study,
             GrammarProposer(problem.space, settings.seed),
-            lambda: LocalExecutor(make_evaluator, settings.workers),
+            lambda: LocalExecutor(lambda: evaluator, settings.workers),
             settings,
             on_event,
         )

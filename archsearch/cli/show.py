@@ -34,11 +34,14 @@ def _show_run(study: Study, json: bool) -> None:
     """All evaluations, best first."""
     from archsearch.cli.output import console, print_json
     from archsearch.cli.tables import leaderboard_table
+    from archsearch.report.walls import about_walls
 
     if json:
         print_json({"run": study.id, "candidates": study.ranked()})
         return
     console().print(leaderboard_table(study, top=None))
+    for sentence in about_walls(study.evaluations()):
+        typer.echo(f"\n{sentence}")
     typer.echo(f"\nOne of them: archsearch show {study.id} NUMBER · all figures: archsearch report {study.id}")
 
 

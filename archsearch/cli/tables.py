@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archsearch.cli.output import plain_table
 from archsearch.report.leaderboard import HEADINGS, LEGEND, aligned, cells, four, rows_of
 from archsearch.report.references import off_by
+from archsearch.report.walls import NONE
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,7 +61,7 @@ def _heading(evaluation: Evaluation) -> str:
     came_from = f", made from {', '.join(evaluation.parents)}" if evaluation.parents else ""
     return (
         f"number {evaluation.number}, candidate {evaluation.candidate}, proposed by {evaluation.author}{came_from}\n"
-        f"{evaluation.claim}"
+        f"{evaluation.claim}" + ("\nran without walls (--i-accept-unsandboxed)" if evaluation.sandbox == NONE else "")
     )
 
 

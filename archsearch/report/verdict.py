@@ -13,6 +13,7 @@ from archsearch.problem.trajectories import over
 from archsearch.report.leaderboard import BASELINES, baselines_of, four
 from archsearch.report.references import about_references
 from archsearch.report.sealed import RIVALS, about_test, sealed_scores
+from archsearch.report.walls import about_walls
 
 if TYPE_CHECKING:
     from archsearch.study.store import Study
@@ -88,6 +89,7 @@ def judge(study: Study, problem: Problem) -> Verdict:
         *about_test(test, problem.test is not None),
         *about_references(best),
         *_reservations(study, best),
+        *about_walls(study.evaluations()),
     )
     return Verdict(answer, _headline(answer, kind, comparisons, overtaken_by), sentences, comparisons)
 

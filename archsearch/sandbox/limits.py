@@ -2,51 +2,65 @@
 
 from __future__ import annotations
 
-import os
 import resource
+import sys
+from typing import TYPE_CHECKING
 
-from archsearch.settings import Limits
+from archsearch.sandbox import kernel
+
+if TYPE_CHECKING:
+    from archsearch.settings import (
+        Limits,
+    )  # at run time this would load pydantic, which the trial of the walls can do without
+
+MEGABYTE = 1 << 20
 
 OPEN_FILES = 64
 
+STACK_MB = 64
+"""Of the first thread; a stack is not counted as data, so without a limit it could grow into all address space."""
 
-def apply_limits(limits: Limits) -> None:
-    """Limit memory, processor time, file size and open files of this process for good.
+RESERVE_MB = 1024
+"""Address space beyond what a job may use: threads and their allocators reserve far more than they touch."""
 
-    Memory is limited above what the process already has: torch alone maps hundreds of megabytes. Address space is not
-    limited, because it says nothing about use. Processor time gets the wall limit: one thread cannot use more.
+PENDING_SIGNALS = 256
+
+
+def apply_limits(limits: Limits, gpu: bool = False) -> None:
+    """Limit memory, processor time, files and open files of this process for good.
+
+    Memory is limited above what the process already has: torch alone maps hundreds of megabytes. Memory that is marked
+    as shared counts as address space only, so that is limited too, but not with a GPU, whose driver reserves terabytes
+    of it. Processor time has its soft and its hard limit at once: SIGXCPU could be ignored, SIGKILL cannot.
+
+    Args:
+        limits: what a job may use.
+        gpu: whether it uses a GPU, whose driver also sizes a file in memory.
     """
-    megabyte = 1 << 20
-    _limit(resource.RLIMIT_DATA, (data_mb() + limits.memory_mb) * megabyte)
-    _limit(resource.RLIMIT_FSIZE, limits.file_mb * megabyte)
-    _limit(resource.RLIMIT_CPU, int(limits.wall_seconds) + 1)
+    mapped, data = map(_mb, kernel.own_status(b"VmSize", b"VmData"))
+    _limit(resource.RLIMIT_DATA, ((data or 512) + limits.memory_mb) * MEGABYTE)
+    if mapped and not gpu:
+        _limit(resource.RLIMIT_AS, (mapped + 2 * limits.memory_mb + RESERVE_MB) * MEGABYTE)
+    _limit(resource.RLIMIT_FSIZE, (limits.memory_mb if gpu else 0) * MEGABYTE)
+    _limit(resource.RLIMIT_CPU, limits.cpu_seconds)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_STACK, STACK_MB * MEGABYTE)
     _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_MEMLOCK, limits.memory_mb * MEGABYTE if gpu else 0)
+    if sys.platform == "linux":
+        _limit(resource.RLIMIT_MSGQUEUE, 0)
+        _limit(resource.RLIMIT_NICE, 0)
+        _limit(resource.RLIMIT_RTPRIO, 0)
+        _limit(resource.RLIMIT_SIGPENDING, PENDING_SIGNALS)
 
 
 def _limit(what: int, value: int) -> None:
+    """Soft and hard at once, so that it cannot be raised again; never above what the process was given."""
     _, hard = resource.getrlimit(what)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(what, (value, value))
 
 
-def data_mb() -> int:
-    """Megabytes of private writable memory that this process has mapped; 512 where the system does not tell."""
-    return _status_mb("self", "VmData") or 512
-
-
-def resident_mb(pid: int) -> int:
-    """Megabytes of memory that a process really holds; 0 where the system does not tell."""
-    return _status_mb(str(pid), "RssAnon") + _status_mb(str(pid), "RssShmem")
-
-
-def _status_mb(pid: str, key: str) -> int:
-    path = f"/proc/{pid}/status"
-    if not os.path.exists(path):
-        return 0
-    try:
-        with open(path) as status:
-            lines = [line for line in status if line.startswith(f"{key}:")]
-    except OSError:  # the process ended between the two calls
-        return 0
-    return int(lines[0].split()[1]) // 1024 if lines else 0
+def _mb(told: bytes) -> int:
+    """Megabytes, told as `123 kB`; 0 where the system tells nothing."""
+    return int(told.removesuffix(b" kB") or b"0") // 1024

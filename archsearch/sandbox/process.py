@@ -4,37 +4,56 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+import threading
+from collections.abc import Sequence
+from typing import final
 
 from archsearch.errors import MachineError
+from archsearch.sandbox.confinement import Walls
+from archsearch.sandbox.message import Job, hear, send_job
 
 ENTRY = "import sys; sys.argv[0] = 'archsearch-zygote'; from archsearch.sandbox.zygote import main; main()"
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""All that the zygote is told of its surroundings: no library may start a thread."""
 PATIENCE_SECONDS = 2.0
 """How long the zygote has to end by itself."""
 
 
+class GoneError(Exception):
+    """The zygote died, or was ended."""
+
+
+@final
 class ZygoteProcess:
     """Starts a zygote in an empty environment, isolated from the user's packages and working directory.
 
-    One thread asks; another one may end it meanwhile.
+    Any thread may hand jobs over or end it, at any time.
 
     Args:
-        place: the folder that its jobs' folders lie in. It removes it at its end, even if this process is killed.
+        walls: what every job is walled in by.
+        warm_up: entries that the zygote runs once, for what they import and build.
     """
 
-    def __init__(self, place: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", ENTRY, str(place)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={},
-            cwd="/",
-            start_new_session=True,
-        )
-        self._ready = False
+    def __init__(self, walls: Walls, warm_up: Sequence[str]) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        described = {"tier": walls.tier.value, "limits": walls.limits.model_dump(), "gpu": walls.gpu}
+        command = [sys.executable, "-I", "-c", ENTRY, str(theirs.fileno()), json.dumps(described), *warm_up]
+        with theirs:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,  # Ctrl-C is for the search, which ends it in order
+                pass_fds=(theirs.fileno(),),
+            )
+        self._starting = threading.Lock()
+        self._sending = threading.Lock()  # while held, no descriptor that is sent can be closed by `end`
+        self._base_mb: float | None = None
         self._ended = False
 
     @property
@@ -42,55 +61,65 @@ class ZygoteProcess:
         """The number of the process."""
         return self._process.pid
 
-    def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
-        """The report on a job; None if the zygote died, or was ended, before it had one.
+    def alive(self) -> bool:
+        """Whether it can take another job."""
+        return not self._ended and self._process.poll() is None
+
+    def base_mb(self) -> float:
+        """Memory that a job holds when it begins, all of it shared with the zygote. Waits until that is ready.
 
         Raises:
-            MachineError: it did not even start.
+            GoneError: it was ended meanwhile.
+            MachineError: it does not start.
         """
-        line = self._answer_to(job) if self._starts() else b""
-        if not line:
-            return None
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        with self._starting:
+            if self._base_mb is None:
+                heard = self._first_words()
+                if heard is None:
+                    self._refuse_silence()
+                    raise GoneError
+                self._base_mb = float(heard)
+            return self._base_mb
+
+    def send(self, job: Job, descriptors: Sequence[int]) -> None:
+        """Hand a job over; waits until the zygote is ready.
+
+        Raises:
+            GoneError: there is nobody to take it.
+        """
+        self.base_mb()
+        with self._sending:
+            if self._ended:
+                raise GoneError
+            try:
+                send_job(self._control, job, list(descriptors))
+            except (BrokenPipeError, ConnectionError) as error:
+                raise GoneError from error
 
     def end(self) -> None:
-        """Close its input, which makes it kill its job, remove its folder and exit; then make sure of it."""
-        self._ended = True
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):  # it is gone already
-            self._process.stdin.close()
+        """Close the connection, which makes it kill its jobs and exit; then make sure of it."""
+        with self._sending:
+            self._ended = True
+            with contextlib.suppress(OSError):  # it is gone already
+                self._control.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it to start
         try:
             self._process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()  # only now, since a thread that waits for an answer holds its lock
+        with self._starting, self._sending:
+            self._control.close()
 
-    def _starts(self) -> bool:
-        """Wait until it is ready; whether it is."""
-        if not self._ready:
-            self._ready = bool(self._read())
-        if not self._ready and not self._ended:
+    def _first_words(self) -> float | None:
+        """The memory that it holds, once it is ready; None if it never says so."""
+        try:
+            heard = hear(self._control)
+        except OSError:
+            return None
+        return None if heard is None else float(heard[0]["resident_mb"] or 0.0)
+
+    def _refuse_silence(self) -> None:
+        if not self._ended:
             raise MachineError(
                 "the process that runs candidates does not start", "see the lines above; then try `archsearch doctor`"
             )
-        return self._ready
-
-    def _answer_to(self, job: dict[str, Any]) -> bytes:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(job).encode() + b"\n")
-            self._process.stdin.flush()
-        except (BrokenPipeError, ValueError):  # it died; it was ended by another thread
-            return b""
-        return self._read()
-
-    def _read(self) -> bytes:
-        """The next line that it says; nothing if it is gone."""
-        assert self._process.stdout is not None
-        try:
-            return self._process.stdout.readline()
-        except ValueError:  # it was ended by another thread
-            return b""

@@ -1,61 +1,75 @@
-"""Run jobs at arm's length: in a process of their own, with limits, killed as a whole when they go beyond them."""
+"""Run jobs at arm's length: forked from a zygote, walled in, watched, killed when they go beyond their limits.
+
+The process that calls this is the broker: it holds keys, targets and results, and a job gets none of it but what it is
+given. What comes back is one frame, and bytes of it are read, never run. No file is written and no folder made.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
-import shutil
-import stat
-import tempfile
+import socket
 import threading
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Literal
+from typing import TypeVar, final
 
-from archsearch.sandbox.confinement import LOG_FILE
-from archsearch.sandbox.process import ZygoteProcess
+from archsearch.errors import MachineError
+from archsearch.sandbox.confinement import Walls
+from archsearch.sandbox.frames import FrameReader
+from archsearch.sandbox.message import Job
+from archsearch.sandbox.pool import WorkerPool, behind_seatbelt
+from archsearch.sandbox.process import GoneError, ZygoteProcess
+from archsearch.sandbox.report import Report
+from archsearch.sandbox.sealed import Sealed
+from archsearch.sandbox.tiers import Tier, probe
+from archsearch.sandbox.watch import Ends, NoRoomError, NotStartedError, SilentError, Watch
 from archsearch.settings import Limits
 
+__all__ = ["Report", "Sandbox"]
 
-@dataclass(frozen=True)
-class Report:
-    """How a job ended.
+T = TypeVar("T")
 
-    Attributes:
-        exit: exit code, negative for a signal; None if the process that watched it died.
-        killed: why it was killed, if it was.
-        wall_seconds: how long it took.
-        cpu_seconds: processor time that it used.
-        log: what it printed, cut to the limit, control characters replaced.
-    """
-
-    exit: int | None
-    killed: Literal["time", "memory"] | None
-    wall_seconds: float
-    cpu_seconds: float
-    log: str
+NO_ROOM = (errno.EMFILE, errno.ENFILE)
+ROOM_SECONDS = 10.0
+"""How long to wait for descriptors, memory or processes that are all in use: other jobs give theirs back."""
+PAUSE_SECONDS = 0.05
+ZYGOTES = 3
+"""How many zygotes one job may lose: one that was killed from outside is replaced."""
 
 
 class ClosedError(Exception):
-    """A folder was asked for in a sandbox that is closed."""
+    """Something was sealed in a sandbox that is closed."""
 
 
+@final
 class Sandbox:
-    """A zygote and the folders of its jobs; one job at a time, so use one sandbox per worker.
+    """A zygote, whose jobs any number of threads may run at the same time.
 
-    `close` may be called from another thread, whatever this one is doing.
+    `close` may be called from any thread at any time; jobs that run then end with `Report.exit` None.
 
     Args:
         limits: what each job may use.
+        tier: the walls; None for the strongest that hold on this machine.
+        gpu: the number of the one GPU that jobs may use, if any.
+        warm_up: entries that the zygote runs once before it serves, for what they import and build; what is not
+            imported then cannot be imported by a job where walls allow no reading of files.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(
+        self, limits: Limits, tier: Tier | None = None, gpu: int | None = None, warm_up: Sequence[str] = ()
+    ) -> None:
+        self.tier = probe() if tier is None else tier
         self._limits = limits
+        self._walls = Walls(self.tier, limits, gpu)
+        self._warm_up = tuple(warm_up)
+        self._pool = WorkerPool(limits, warm_up, behind_seatbelt()) if self.tier is Tier.SEATBELT else None
         self._lock = threading.Lock()  # held while the three below are looked at and changed, never while waiting
         self._closed = False
-        self._place: Path | None = None
         self._zygote: ZygoteProcess | None = None
+        self._sealed: list[Sealed] = []
 
     def __enter__(self) -> Sandbox:
         return self
@@ -64,66 +78,99 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """End the zygote with whatever it runs, for good, and remove the folders."""
+        """End the zygote with whatever it runs, for good, and give up what was sealed."""
         with self._lock:
             self._closed = True
             zygote, self._zygote = self._zygote, None
+            sealed, self._sealed = self._sealed, []
         if zygote is not None:
             zygote.end()
-        if self._place is not None:
-            shutil.rmtree(self._place, ignore_errors=True)
+        if self._pool is not None:
+            self._pool.close()
+        for content in sealed:  # only now: until its zygote has ended, a thread may be handing one over
+            content.close()
 
-    def folder(self) -> Path:
-        """A new empty folder for one job.
+    def start(self) -> None:
+        """Begin to load what jobs need, in the background; the first job does so otherwise."""
+        if self._pool is not None:
+            self._pool.start()
+        else:
+            self._current()
+
+    def seal(self, name: str, content: bytes) -> Sealed:
+        """Seal what many jobs will be given, once; it is given up with the sandbox.
 
         Raises:
             ClosedError: the sandbox is closed.
+            MachineError: there is no file descriptor left.
         """
-        if self._current() is None:
-            raise ClosedError("expected an open sandbox, found one that is closed")
-        return Path(tempfile.mkdtemp(dir=self._place))
+        sealed = Sealed.kept(content) if self._pool else _with_room(lambda: Sealed.of(name, content))
+        with self._lock:
+            if not self._closed:
+                self._sealed.append(sealed)
+                return sealed
+        sealed.close()
+        raise ClosedError("expected an open sandbox, found one that is closed")
 
-    def clear(self) -> None:
-        """Remove the folders of all jobs so far."""
-        with contextlib.suppress(FileNotFoundError):  # `close` was faster
-            for folder in self._place.iterdir() if self._place is not None else ():
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def run(self, entry: str, folder: Path) -> Report:
-        """Run one job.
+    def run(self, entry: str, given: Mapping[str, Sealed | bytes], blob_bytes: int | None = None) -> Report:
+        """Run one job and wait for it.
 
         Args:
-            entry: `module:function`; the function takes the job's folder, which is then its working directory.
-            folder: where its files lie, from `folder()`.
+            entry: `module:function`; the function takes the contents by name and returns a header and a blob. Only
+                entries of our own: the module is imported outside of the walls.
+            given: contents by name.
+            blob_bytes: the length of the blob, exactly, unless it is empty; None if any up to the limit will do.
 
         Raises:
             MachineError: no job can be run on this machine.
         """
-        job = {"entry": entry, "folder": str(folder), "limits": self._limits.model_dump()}
-        report = None
-        for _ in range(2):  # a zygote that died between two jobs is replaced once
+        if self._pool is not None:
+            contents = {name: item.content if isinstance(item, Sealed) else item for name, item in given.items()}
+            return self._pool.run(entry, contents, self._reader(blob_bytes))
+        found = Report(None)
+        for _ in range(ZYGOTES):
             zygote = self._current()
-            report = None if zygote is None else zygote.ask(job)
-            if report is not None or zygote is None:
-                break
+            if zygote is None:
+                return Report(None, bad="the sandbox is closed")
+            try:
+                found = self._run(zygote, entry, given, blob_bytes)
+            except GoneError:
+                found = Report(None)
+            if found.exit is not None or found.killed is not None:
+                return found
             self._discard(zygote)
-        log = _read_log(folder / LOG_FILE, self._limits.log_kb)
-        if report is None:
-            return Report(None, None, 0.0, 0.0, log)
-        return Report(report["exit"], report["killed"], report["wall_seconds"], report["cpu_seconds"], log)
+        return found
+
+    def _run(
+        self, zygote: ZygoteProcess, entry: str, given: Mapping[str, Sealed | bytes], blob_bytes: int | None
+    ) -> Report:
+        """Run a job on one zygote, again and again while this machine is too busy to start it."""
+        base_mb = zygote.base_mb()
+        until = time.monotonic() + ROOM_SECONDS
+        while True:
+            reader = self._reader(blob_bytes)
+            with ExitStack() as stack:
+                ends = _hand_over(zygote, entry, given, stack)
+                try:
+                    return Watch(ends, self._limits, base_mb, reader).to_the_end()
+                except SilentError:
+                    raise GoneError from None
+                except (NotStartedError, NoRoomError):
+                    if not zygote.alive():
+                        raise GoneError from None
+                    if time.monotonic() > until:
+                        raise _no_room() from None
+            time.sleep(PAUSE_SECONDS)
+
+    def _reader(self, blob_bytes: int | None) -> FrameReader:
+        most = self._limits.result_mb << 20 if blob_bytes is None else blob_bytes
+        return FrameReader(most, exact=blob_bytes is not None)
 
     def _current(self) -> ZygoteProcess | None:
-        """The zygote, started if there is none; None if the sandbox is closed.
-
-        The folder is made just before the zygote that will remove it, so that it outlives no search that is killed.
-        """
+        """The zygote, started if there is none; None if the sandbox is closed."""
         with self._lock:
-            if self._closed:
-                return None
-            if self._place is None:
-                self._place = Path(tempfile.mkdtemp(prefix="archsearch-"))
-            if self._zygote is None:
-                self._zygote = ZygoteProcess(self._place)
+            if self._zygote is None and not self._closed:
+                self._zygote = _with_room(lambda: ZygoteProcess(self._walls, self._warm_up))
             return self._zygote
 
     def _discard(self, zygote: ZygoteProcess) -> None:
@@ -135,26 +182,56 @@ class Sandbox:
             zygote.end()
 
 
-def read_capped(path: Path, most_bytes: int) -> bytes | None:
-    """The content of a file that a job left; None if there is none, it is no regular file, or it is too large."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
-        os.close(descriptor)
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(most_bytes)
+def _hand_over(zygote: ZygoteProcess, entry: str, given: Mapping[str, Sealed | bytes], stack: ExitStack) -> Ends:
+    """Send a job; what it is heard by is closed with the stack, all that only it needs is closed here."""
+    with ExitStack() as theirs:
+        contents = {name: _sealed(name, content, theirs) for name, content in given.items()}
+        ours, other = _with_room(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        stack.enter_context(ours)
+        theirs.enter_context(other)
+        result, log = (_pipe(stack, theirs) for _ in range(2))
+        job = Job(entry, tuple(contents), tuple(content.size for content in contents.values()))
+        descriptors = [other.fileno(), result[1], log[1], *(content.fileno() for content in contents.values())]
+        zygote.send(job, descriptors)
+        return Ends(ours, result[0], log[0])
 
 
-def _read_log(path: Path, most_kb: int) -> str:
-    """The end of a log as text that is safe to show."""
-    content = read_capped(path, 1 << 30) or b""  # the limit on file size has kept it small
-    return printable(content[-most_kb * 1024 :].decode("utf-8", "replace"))
+def _sealed(name: str, content: Sealed | bytes, stack: ExitStack) -> Sealed:
+    """The content sealed, for this job alone if it is not yet."""
+    if isinstance(content, Sealed):
+        return content
+    made = _with_room(lambda: Sealed.of(name, content))
+    stack.callback(made.close)
+    return made
 
 
-def printable(text: str) -> str:
-    """Text without control characters, which could rewrite a terminal."""
-    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    ends = _with_room(os.pipe)
+    for stack, end in zip((reader, writer), ends, strict=True):
+        stack.callback(os.close, end)
+    return ends
+
+
+def _with_room(make: Callable[[], T]) -> T:
+    """Make something that takes file descriptors, and wait a while if all are in use.
+
+    Raises:
+        MachineError: none became free.
+    """
+    until = time.monotonic() + ROOM_SECONDS
+    while True:
+        try:
+            return make()
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            if time.monotonic() > until:
+                raise _no_room() from error
+        time.sleep(PAUSE_SECONDS)
+
+
+def _no_room() -> MachineError:
+    return MachineError(
+        "this machine has no room for another candidate: file descriptors, processes or memory are all in use",
+        "use fewer --workers, or allow more open files (`ulimit -n 4096`) and processes (`ulimit -u`)",
+    )

@@ -1,8 +1,13 @@
 """A process that has loaded torch once and forks itself for every job, so that a job starts in milliseconds.
 
-It runs in an empty environment and knows nothing of the user. It reads one job per line on standard input and answers
-with one report per line on standard output. When its standard input ends, because the search ended or was killed, it
-kills the job at hand, removes the folder that its command line names and exits, so that nothing is left behind.
+It is started afresh with an environment of three variables and knows nothing of the user: no key, no data, no folder.
+It holds data of nobody: contents pass through it as descriptors, which it closes once the child has them. It hears of
+jobs on one socket and says of each job what became of it on that job's own socket.
+
+It stays single-threaded, because a fork copies one thread only: libgomp, once it has had a pool of two threads, hangs
+in every child (pytorch/pytorch#17199), and a thread that is older than a Landlock wall stands outside of it.
+
+It ends when its control socket ends or its parent is gone, and no child outlives it.
 """
 
 from __future__ import annotations
@@ -13,120 +18,173 @@ import importlib
 import json
 import os
 import select
-import shutil
 import signal
+import socket
 import sys
-import time
-import traceback
-from typing import Any
+from typing import Any, final
 
-from archsearch.sandbox.confinement import confine
-from archsearch.sandbox.limits import resident_mb
+from archsearch.sandbox import child
+from archsearch.sandbox.confinement import Walls, prepare
+from archsearch.sandbox.message import Job, receive_job, say
+from archsearch.sandbox.pages import collapse
+from archsearch.sandbox.status import memory_mb, thread_count
+from archsearch.sandbox.tiers import Tier
 from archsearch.settings import Limits
 
-POLL_SECONDS = 0.02
-CRASHED = 70
+PRELOADED = ("numpy", "torch", "safetensors.torch", "math", "random", "traceback", "linecache")
+"""What every job finds imported. Where no file can be opened behind the walls, this and what the warm-up imports is all
+that there is; so the list is written out, and no path of the user's is ever looked at."""
+REFUSED = 75
+"""Exit code of a zygote that would not be safe to fork."""
 
 
 def main() -> None:
-    """Serve jobs until standard input ends, then remove the folder that the command line names."""
-    os.environ.clear()
-    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-    _preload()
-    with contextlib.suppress(BrokenPipeError):  # nobody waits for the answer
-        _serve_all()
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    """Serve jobs until nobody asks any more. Arguments: the control socket, the walls as JSON, what warms up."""
+    control, described, *warm_up = sys.argv[1:]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed job keeps what it printed
+    channel = socket.socket(fileno=int(control))
+    walls = walls_of(json.loads(described))
+    preload(warm_up)
+    prepare(walls.tier, walls.gpu)
+    refuse_unsafe_fork()
+    gc.collect()
+    gc.freeze()  # a collection in a child must not touch, and so copy, every page of the zygote's objects
+    collapse()
+    with contextlib.suppress(BrokenPipeError):  # the search ended while this was loading
+        say(channel, {"resident_mb": memory_mb("self")})
+        _Server(channel, walls).serve()
 
 
-def _serve_all() -> None:
-    """Answer one line after the other."""
-    report: dict[str, Any] | None = {"ready": True}
-    while report is not None:
-        _say(report)
-        line = sys.stdin.buffer.raw.readline()  # type: ignore[union-attr]  # unbuffered: `select` must see the rest
-        report = _serve(json.loads(line)) if line else None
+def walls_of(described: dict[str, Any]) -> Walls:
+    """The walls that a broker described."""
+    return Walls(Tier(described["tier"]), Limits.model_validate(described["limits"]), described["gpu"])
 
 
-def _preload() -> None:
-    """Import all that jobs use, and build one optimiser: its first construction imports another thousand modules."""
+def preload(warm_up: list[str]) -> None:
+    """Import what jobs use, and run what imports or builds something on its first call."""
+    for module in PRELOADED:
+        importlib.import_module(module)
     import torch
 
     torch.set_num_threads(1)
-    importlib.import_module("archsearch.training.jobs")
-    torch.optim.LBFGS([torch.zeros(1, requires_grad=True)])
-    gc.freeze()
+    for entry in warm_up:
+        child.imported(entry)()
 
 
-def _say(report: dict[str, Any]) -> None:
-    os.write(1, json.dumps(report).encode() + b"\n")  # unbuffered: nothing is left to be written at the end
+def refuse_unsafe_fork() -> None:
+    """End this process if a fork of it would not be sound."""
+    import torch
+
+    threads = thread_count("self")
+    if threads not in (None, 1):
+        _refuse(f"it has {threads} threads, and a fork takes along only one")
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch leaves it without types
+        _refuse("CUDA is initialised, which no fork survives")
 
 
-def _serve(job: dict[str, Any]) -> dict[str, Any] | None:
-    """Fork, confine, run one job; watch it until it ends or must be ended; None if nobody waits for it any more."""
-    limits = Limits.model_validate(job["limits"])
-    started = time.monotonic()
-    pid = os.fork()
-    if pid == 0:
-        _child(job, limits)
-    killed = None
-    base = resident_mb(pid)
-    while True:
-        ended, status, usage = os.wait4(pid, os.WNOHANG)
-        if ended:
-            _kill_group(pid)
-            return _report(status, killed, time.monotonic() - started, usage.ru_utime + usage.ru_stime)
-        killed = killed or _reason_to_kill(pid, base, limits, time.monotonic() - started)
-        if killed:
-            _kill(pid)
-        if _abandoned():
-            _kill(pid)
-            os.waitpid(pid, 0)
-            return None
+def _refuse(why: str) -> None:
+    os.write(2, f"archsearch: the process that starts candidates refuses to serve: {why}\n".encode())
+    os._exit(REFUSED)
 
 
-def _reason_to_kill(pid: int, base: int, limits: Limits, seconds: float) -> str | None:
-    if seconds > limits.wall_seconds:
-        return "time"
-    return "memory" if resident_mb(pid) - base > limits.memory_mb else None
+@final
+class _Server:
+    """The children that run, by pid, each with the socket that its end is told on."""
+
+    def __init__(self, control: socket.socket, walls: Walls) -> None:
+        self._control, self._walls = control, walls
+        self._children: dict[int, socket.socket] = {}
+        self._parent = os.getppid()
+        self._poll = select.poll()
+        self._ended, told = os.pipe()  # not by pidfd, which Linux before 5.3 has not
+        os.set_blocking(told, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        for descriptor in (control.fileno(), self._ended):
+            self._poll.register(descriptor, select.POLLIN)
+        self._parent_end = _pidfd(self._parent)
+        if self._parent_end is not None:
+            self._poll.register(self._parent_end, select.POLLIN)
+
+    def serve(self) -> None:
+        """Until the control socket ends or the parent is gone."""
+        while True:
+            ready = dict(self._poll.poll())
+            if self._ended in ready:
+                os.read(self._ended, 4096)
+                self._reap()
+            if self._parent_end in ready or os.getppid() != self._parent:
+                break
+            self._kill_given_up(ready)
+            if self._control.fileno() in ready and not self._start_next():
+                break
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+
+    def _start_next(self) -> bool:
+        """Take the next job; whether there was one."""
+        try:
+            received = receive_job(self._control)
+        except OSError:  # the connection broke
+            return False
+        if received is None:
+            return False
+        job, descriptors = received
+        try:
+            self._start(job, descriptors)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
+
+    def _start(self, job: Job, descriptors: list[int]) -> None:
+        if len(descriptors) != 3 + len(job.names):  # this process had no room for all of them
+            return  # the broker sees that its job's socket ends, and tries again
+        channel = socket.socket(fileno=os.dup(descriptors[0]))
+        own = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no process, no memory
+            channel.close()
+            os.write(2, f"archsearch: no candidate can be started: {error.strerror}\n".encode())
+            return
+        if pid == 0:
+            child.run(job, descriptors[1], descriptors[2], descriptors[3:], self._walls, own)
+        self._children[pid] = channel
+        self._poll.register(channel, select.POLLIN)
+        self._tell_started(channel, pid)
+
+    def _tell_started(self, channel: socket.socket, pid: int) -> None:
+        handle = _pidfd(pid)  # the child is not waited for yet, so that the number is still its own
+        with contextlib.suppress(OSError):  # nobody waits any more: the next poll sees that too
+            say(channel, {"pid": pid, "handle": handle is not None}, () if handle is None else (handle,))
+        if handle is not None:
+            os.close(handle)
+
+    def _kill_given_up(self, ready: dict[int, int]) -> None:
+        """A broker that closes a job's socket wants no more of it."""
+        for pid, channel in self._children.items():
+            if channel.fileno() in ready:
+                os.kill(pid, signal.SIGKILL)
+                self._poll.unregister(channel)
+
+    def _reap(self) -> None:
+        for pid, channel in list(self._children.items()):
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
+            if not ended:
+                continue
+            del self._children[pid]
+            with contextlib.suppress(KeyError):  # its broker had given it up
+                self._poll.unregister(channel)
+            code = os.waitstatus_to_exitcode(status)
+            with contextlib.suppress(OSError):
+                say(channel, {"exit": code, "cpu_seconds": usage.ru_utime + usage.ru_stime})
+            channel.close()
 
 
-def _abandoned() -> bool:
-    """Wait a moment; whether standard input has ended meanwhile, which means that nobody waits for the answer."""
-    readable, _, _ = select.select([sys.stdin], [], [], POLL_SECONDS)
-    return bool(readable)
-
-
-def _kill(pid: int) -> None:
-    """Kill a job that has not been waited for, so that its number cannot be another process's, with all it started."""
-    _kill_group(pid)
-    os.kill(pid, signal.SIGKILL)  # it may not yet be the leader of its group
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # nothing of the group is left
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _report(status: int, killed: str | None, wall: float, cpu: float) -> dict[str, Any]:
-    code = os.waitstatus_to_exitcode(status)
-    return {"exit": code, "killed": killed, "wall_seconds": wall, "cpu_seconds": cpu}
-
-
-def _child(job: dict[str, Any], limits: Limits) -> None:
-    """Run one job in this process, which never returns."""
-    code = CRASHED
+def _pidfd(pid: int) -> int | None:
+    """A handle on a process that cannot come to mean another one; None on Linux before 5.3."""
     try:
-        confine(job["folder"], limits)
-        module, function = job["entry"].split(":")
-        getattr(importlib.import_module(module), function)(".")
-        code = 0
-    except BaseException:  # noqa: BLE001  # whatever a candidate raises, this process must end here and not go on as a zygote
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-if __name__ == "__main__":
-    main()
+        return os.pidfd_open(pid)
+    except OSError:
+        return None

@@ -36,7 +36,9 @@ def prepare_folder(folder: Path) -> None:
         raise RunError(f"{folder}: expected a new or empty folder, found {strange[0]} in it.", "Choose another.")
 
 
-def new_record(problem: Problem, fingerprint: str, settings: RunSettings, space_request: str) -> RunRecord:
+def new_record(
+    problem: Problem, fingerprint: str, settings: RunSettings, space_request: str, sandbox: str
+) -> RunRecord:
     """What is written down about a run that begins now; `fingerprint` is that of its copy of space and data."""
     space = problem.space
     return RunRecord(
@@ -49,5 +51,6 @@ def new_record(problem: Problem, fingerprint: str, settings: RunSettings, space_
         python=sys.version.split()[0],
         platform=machine(),
         revision=git_revision(Path(archsearch.__file__).parent.parent),
+        sandbox=sandbox,
         baselines={name: candidate.id for name, candidate in baseline_candidates(space).items()},
     )

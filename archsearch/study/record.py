@@ -48,6 +48,7 @@ class RunRecord(Record):
         revision: git revision of archsearch, if it runs from a checkout.
         baselines: the ids of the three baselines; the physics ones are missing where the space has no terms.
         sanity: errors of predictors that need no model, e.g. `no_change`.
+        sandbox: the walls that candidates ran behind when the run began; empty in records of earlier versions.
     """
 
     created: str
@@ -61,6 +62,7 @@ class RunRecord(Record):
     revision: str | None
     baselines: dict[Baseline, str]
     sanity: dict[str, float] = {}
+    sandbox: str = ""
 
 
 class Decision(BaseModel):

@@ -44,8 +44,17 @@ class Study:
         self.record = record
 
     @classmethod
-    def create(cls, folder: Path, problem: Problem, settings: RunSettings, space_request: str) -> Study:
+    def create(
+        cls, folder: Path, problem: Problem, settings: RunSettings, space_request: str, sandbox: str = ""
+    ) -> Study:
         """Start a run in a folder that is new or empty; `run.json` comes last, and makes it a run.
+
+        Args:
+            folder: of the run.
+            problem: what is asked.
+            settings: how to search.
+            space_request: how the person named the search space.
+            sandbox: the walls that its candidates will run behind.
 
         Raises:
             RunError: the folder holds a run or something else, or cannot be written.
@@ -53,7 +62,7 @@ class Study:
         prepare_folder(folder)
         copy_space(problem, space_request, folder / SPACE)
         copied = load_problem(str(folder / SPACE))
-        study = cls(folder, new_record(problem, copied.fingerprint, settings, space_request))
+        study = cls(folder, new_record(problem, copied.fingerprint, settings, space_request, sandbox))
         study._write_record()
         return study
 

@@ -1,18 +1,19 @@
 """The two jobs that run a candidate's code, each in a confined process: fit and predict.
 
-Each reads its task from its folder and leaves arrays there, or a failure as a kind and a sentence. Nothing that a job
-says is believed: it is a claim until the trusted process has checked it.
+Each is given contents by name and returns a header and bytes: claims and arrays, or a failure as a kind and a sentence.
+Nothing that a job says is believed: it is a claim until the trusted process has checked it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
+import math
+import random
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from archsearch.hybrid import CandidateError, HybridModel, load_candidate
@@ -28,28 +29,36 @@ from archsearch.training.prepare import spreads
 from archsearch.training.reported import solved
 from archsearch.training.restarts import fit_restarted
 from archsearch.training.static import StaticFit, diagnose_static, fit_static
-from archsearch.training.task import Samples, Task
+from archsearch.training.task import Buffer, Samples, Task, unpack_tasks
 
-SOURCE_FILE = "candidate.py"
-WEIGHTS_FILE = "weights.safetensors"
-PREDICTIONS_FILE = "predictions.safetensors"
-CLAIMS_FILE = "claims.json"
-LIMITS_FILE = "limits.json"
-"""By name the smallest margin of each limit along the predicted rollouts and its size; only if the model has limits."""
-FAILURE_FILE = "failure.json"
+SOURCE, TASKS, WEIGHTS, SAMPLES = "source", "tasks", "weights", "samples"
+"""Names of what a job is given: the candidate, its tasks, what the fit left, and for a fit the samples. A prediction
+has any number of tasks, and of samples by the names of the tasks."""
+FAILURE = "failure"
+"""Key of the header that holds kind and message of a failure; there only if the job failed."""
+MARGINS = "limits"
+"""Key of the header that holds, by task, the smallest margin of each limit along its rollouts and its size, by name;
+there only if the model has limits."""
 EXPLICIT_STEPS = 64
 """Steps per sampling interval beyond which explicit methods are not worth their time."""
 NO_MEMORY = "it asked for more memory than it may have"
 
-
-def fit_job(folder: str) -> None:
-    """Fit the candidate of a folder; leaves weights and claims, or a failure."""
-    _run(Path(folder), _fit)
+Given = Mapping[str, Buffer]
+Result = tuple[dict[str, Any], bytes]
 
 
-def predict_job(folder: str) -> None:
-    """Predict with the fitted candidate of a folder; leaves predictions, or a failure."""
-    _run(Path(folder), _predict)
+def fit_job(given: Given) -> Result:
+    """Fit a candidate; returns claims and weights as safetensors, or a failure."""
+    return _guarded(given, _fit)
+
+
+def predict_job(given: Given) -> Result:
+    """Predict with a fitted candidate; returns claims and predictions, or a failure.
+
+    The predictions are float64, little-endian, one array behind the other: for every task in its order the dense
+    states (N, D, n), then for every one of its gates the states without that term (N, T, n).
+    """
+    return _guarded(given, _predict)
 
 
 class JobError(Exception):
@@ -61,29 +70,29 @@ class JobError(Exception):
         self.message = message
 
 
-def _run(folder: Path, work: Callable[[Path, Task, HybridModel], None]) -> None:
-    task = Task.read(folder)
+def _guarded(given: Given, work: Callable[[Given], Result]) -> Result:
     try:
-        work(folder, task, _load(folder, task))
+        return work(given)
     except JobError as failure:
-        _fail(folder, failure.kind, failure.message)
+        return _failure(failure.kind, failure.message)
     except MemoryError:
-        _fail(folder, "memory", NO_MEMORY)
+        return _failure("memory", NO_MEMORY)
     except RecursionError:
-        _fail(folder, "fit", "it calls itself without end")
+        return _failure("fit", "it calls itself without end")
     except Exception as error:  # noqa: BLE001  # a candidate may raise anything, and this is the one place that catches it
         no_memory = isinstance(error, RuntimeError) and "allocate memory" in str(error)  # how torch says so
-        _fail(folder, *(("memory", NO_MEMORY) if no_memory else ("fit", f"{type(error).__name__}: {error}")))
+        return _failure(*(("memory", NO_MEMORY) if no_memory else ("fit", f"{type(error).__name__}: {error}")))
 
 
-def _fail(folder: Path, kind: str, message: str) -> None:
-    (folder / FAILURE_FILE).write_text(json.dumps({"kind": kind, "message": message[:2000]}))
+def _failure(kind: str, message: str) -> Result:
+    return {FAILURE: {"kind": kind, "message": message[:2000]}}, b""
 
 
-def _load(folder: Path, task: Task) -> HybridModel:
+def _load(given: Given, task: Task) -> HybridModel:
+    seed_everything(task.seed)
     generator = torch.Generator().manual_seed(task.seed)
     try:
-        kind = load_candidate((folder / SOURCE_FILE).read_text())
+        kind = load_candidate(bytes(given[SOURCE]).decode())
         names = tuple(state.name for state in task.states)
         model = kind(names, task.inputs, generator=generator)
     except CandidateError as error:
@@ -93,7 +102,16 @@ def _load(folder: Path, task: Task) -> HybridModel:
     return model
 
 
-def _fit(folder: Path, task: Task, model: HybridModel) -> None:
+def seed_everything(seed: int) -> None:
+    """Every generator that a candidate could draw from: forks of one process begin with the same state of all."""
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+    torch.manual_seed(seed)
+
+
+def _fit(given: Given) -> Result:
+    task = unpack_tasks(given[TASKS], given)[SAMPLES]
+    model = _load(given, task)
     generator = torch.Generator().manual_seed(task.seed + 1)
     device = torch.device(_device(task.settings.device))
     model.to(device)
@@ -109,8 +127,7 @@ def _fit(folder: Path, task: Task, model: HybridModel) -> None:
     claims = _diagnosed(found) | _declared(model, task.samples.to(device))
     claims["stages"] = [vars(stage) for stage in found.stages]
     arrays = {name: array.detach().contiguous() for name, array in model.to("cpu").state_arrays().items()}
-    save_file(arrays | ({} if isinstance(found, StaticFit) else _starts(found, task)), folder / WEIGHTS_FILE)
-    (folder / CLAIMS_FILE).write_text(json.dumps(claims))
+    return _finite(claims), save(arrays | ({} if isinstance(found, StaticFit) else _starts(found, task)))
 
 
 def _diagnosed(found: Fit | StaticFit | FieldFit) -> dict[str, Any]:
@@ -177,12 +194,30 @@ def _spread(model: HybridModel, arrays: dict[str, Tensor], task: Task) -> Tensor
     return spreads(z[..., : len(task.states)])
 
 
-def _predict(folder: Path, task: Task, model: HybridModel) -> None:
-    stored = load_file(folder / WEIGHTS_FILE)
+def _predict(given: Given) -> Result:
+    tasks = unpack_tasks(given[TASKS], given)
+    model = _load(given, next(iter(tasks.values())))
+    stored = load(bytes(given[WEIGHTS]))
     model.load_arrays({name: array for name, array in stored.items() if not name.startswith(INITIAL)})
-    found = predict(model, stored, task)
-    margins = {name.removeprefix(LIMIT): found.pop(name).tolist() for name in list(found) if name.startswith(LIMIT)}
-    if margins:
-        said = {name: dict(zip(("least", "size"), both, strict=True)) for name, both in margins.items()}
-        (folder / LIMITS_FILE).write_text(json.dumps(said))
-    save_file(found, folder / PREDICTIONS_FILE)
+    pieces, margins = list[Tensor](), dict[str, Any]()
+    for name, task in tasks.items():
+        found = predict(model, stored, task)
+        pieces += [found["dense_states"], *(found[f"without.{term}"] for term in task.gates)]
+        margins[name] = _margins(found)
+    claims = {MARGINS: _finite(margins)} if any(margins.values()) else {}
+    return claims, b"".join(piece.numpy().astype("<f8").tobytes() for piece in pieces)
+
+
+def _margins(found: dict[str, Tensor]) -> dict[str, dict[str, float]]:
+    """By limit its smallest margin along the rollouts of a prediction, and its size."""
+    both = {key.removeprefix(LIMIT): array.tolist() for key, array in found.items() if key.startswith(LIMIT)}
+    return {name: {"least": least, "size": size} for name, (least, size) in both.items()}
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for every number that is not finite, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

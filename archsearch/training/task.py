@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from archsearch.problem.problem import Part
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 
-TASK_FILE, ARRAYS_FILE = "task.json", "arrays.safetensors"
+Buffer = bytes | memoryview
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,13 @@ class Samples:
 
     def hide(self, hidden: Tensor) -> Samples:
         """The same samples without the observations at `hidden` (N, T)."""
-        states = torch.where(hidden.unsqueeze(-1), torch.nan, self.states)
+        states = self.states.clone()
+        states[hidden] = torch.nan
         return Samples(self.ids, self.times, states, self.inputs, self.valid)
+
+    def unshown(self) -> Samples:
+        """The same samples without any observation."""
+        return self.hide(torch.ones_like(self.valid))
 
     def to(self, device: torch.device) -> Samples:
         """The same samples on another device."""
@@ -68,43 +74,55 @@ class Task:
     gates: tuple[str, ...] = ()
     """Terms that a prediction closes one by one, to tell what each is worth."""
 
-    def write(self, folder: Path) -> None:
-        """Write the task into a folder that a confined process reads."""
-        described = {
-            "states": [state.model_dump() for state in self.states],
-            "inputs": self.inputs,
-            "ids": self.samples.ids,
-            "start": self.start,
-            "settings": self.settings.model_dump(),
-            "seed": self.seed,
-            "dense": self.dense,
-            "gates": self.gates,
-        }
-        (folder / TASK_FILE).write_text(json.dumps(described))
-        arrays = {
-            "times": self.samples.times,
-            "states": self.samples.states,
-            "inputs": self.samples.inputs,
-            "valid": self.samples.valid,
-        }
-        save_file({name: array.contiguous() for name, array in arrays.items()}, folder / ARRAYS_FILE)
 
-    @staticmethod
-    def read(folder: Path) -> Task:
-        """Read back what `write` wrote."""
-        described = json.loads((folder / TASK_FILE).read_text())
-        arrays = load_file(folder / ARRAYS_FILE)
-        samples = Samples(tuple(described["ids"]), arrays["times"], arrays["states"], arrays["inputs"], arrays["valid"])
-        return Task(
-            states=tuple(State.model_validate(state) for state in described["states"]),
-            inputs=tuple(described["inputs"]),
-            samples=samples,
-            start=described["start"],
-            settings=FitSettings.model_validate(described["settings"]),
-            seed=described["seed"],
-            dense=described["dense"],
-            gates=tuple(described["gates"]),
-        )
+def pack_tasks(tasks: Mapping[str, Task]) -> bytes:
+    """Tasks as JSON without their samples, which travel apart; keys are the names that those travel under."""
+    return json.dumps({name: _described(task) for name, task in tasks.items()}).encode()
+
+
+def unpack_tasks(content: Buffer, samples: Mapping[str, Buffer]) -> dict[str, Task]:
+    """What `pack_tasks` wrote, joined with the packed samples of the same names."""
+    described = json.loads(bytes(content))
+    return {name: _task(said, unpack_samples(samples[name])) for name, said in described.items()}
+
+
+def _described(task: Task) -> dict[str, Any]:
+    return {
+        "states": [state.model_dump() for state in task.states],
+        "inputs": task.inputs,
+        "start": task.start,
+        "settings": task.settings.model_dump(),
+        "seed": task.seed,
+        "dense": task.dense,
+        "gates": task.gates,
+    }
+
+
+def _task(said: dict[str, Any], samples: Samples) -> Task:
+    return Task(
+        states=tuple(State.model_validate(state) for state in said["states"]),
+        inputs=tuple(said["inputs"]),
+        samples=samples,
+        start=said["start"],
+        settings=FitSettings.model_validate(said["settings"]),
+        seed=said["seed"],
+        dense=said["dense"],
+        gates=tuple(said["gates"]),
+    )
+
+
+def pack_samples(samples: Samples) -> bytes:
+    """Samples as safetensors; the names stand among the arrays as JSON in bytes."""
+    arrays = {"times": samples.times, "states": samples.states, "inputs": samples.inputs, "valid": samples.valid}
+    arrays["ids"] = torch.frombuffer(bytearray(json.dumps(samples.ids).encode()), dtype=torch.uint8)
+    return save({name: array.contiguous() for name, array in arrays.items()})
+
+
+def unpack_samples(content: Buffer) -> Samples:
+    """What `pack_samples` wrote."""
+    arrays = load(bytes(content))
+    ids = json.loads(arrays["ids"].numpy().tobytes())
+    return Samples(tuple(ids), arrays["times"], arrays["states"], arrays["inputs"], arrays["valid"])
 
 
 def samples_given(part: Part) -> Samples:

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archsearch import evaluation as room
 from archsearch.candidate.baselines import physics_as_given
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.render import render
 from archsearch.errors import NothingFoundError, RequestError
 from archsearch.evaluation import Evaluator, Outcome, no_change
+from archsearch.evaluation import evaluator as room
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
 from archsearch.settings import FitSettings, Limits, RunSettings
@@ -165,25 +165,33 @@ def test_what_the_check_finds_is_told_and_nothing_is_run(evaluator: Evaluator) -
 
 
 BODY = "        growth = self"
+SENT = """        import os, sys, struct
+        from archsearch.sandbox.frames import LENGTHS, MAGIC
+        blob = {blob}
+        for fd in range(3, 64):
+            try: os.write(fd, LENGTHS.pack(MAGIC, 2, len(blob)) + b"{{}}" + blob)
+            except OSError: pass
+        os._exit(0)
+"""
 HOSTILE = {
     "raises": ("        raise ValueError('no good')\n", "fit"),
     "recursive": ("        self.rhs(t, x, u)\n", "fit"),
     "memory": ("        import torch; self.hoard = [torch.zeros(1 << 24) for _ in range(100)]\n", "memory"),
-    "kills itself": ("        import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n", "crash"),
+    "kills itself": ("        import os; os.abort()\n", "crash"),
     "ends early": ("        import os; os._exit(0)\n", "result"),
+    "prints without end": ("        while True: print('x' * 1000)\n", "output"),
     "not finite": ("        return {'hare': x.hare / 0, 'lynx': x.lynx / 0}\n", "diverged"),
     "a state is missing": ("        return {'hare': x.hare}\n", "fit"),
-    "fake weights": (
-        "        import os; open('weights.safetensors', 'wb').write(b'{}' * 9); os._exit(0)\n",
+    "sends no weights": (SENT.format(blob="b''"), "result"),
+    "sends other bytes for weights": (SENT.format(blob="b'{}' * 9"), "result"),
+    "sends a pickle for weights": (SENT.format(blob="__import__('pickle').dumps([1])"), "result"),
+    "sends a liar's length": (SENT.format(blob="struct.pack('<Q', 1 << 62) + b'x' * 99"), "result"),
+    "sends weights that are not finite": (
+        SENT.format(blob="__import__('safetensors.torch').torch.save({'param.a': x.hare.sum() / 0})"),
         "result",
     ),
-    "a pickle for weights": (
-        "        import os, pickle; open('weights.safetensors', 'wb').write(pickle.dumps(os)) if 0 else "
-        "open('weights.safetensors', 'wb').write(pickle.dumps([1])); os._exit(0)\n",
-        "result",
-    ),
-    "a link for weights": (
-        "        import os; os.symlink('/etc/hostname', 'weights.safetensors'); os._exit(0)\n",
+    "sends weights of other types": (
+        SENT.format(blob="__import__('safetensors.torch').torch.save({'param.a': x.hare.sum().float()})"),
         "result",
     ),
 }
@@ -214,41 +222,49 @@ def check_failure(outcome: Outcome, wanted: str) -> None:
     assert (outcome.weights, outcome.predictions) == (b"", {})
 
 
+LIES = """
+import archsearch.training.jobs as jobs
+import torch
+torch.nn.functional.mse_loss = lambda *a, **k: torch.zeros(())
+print('\\x1b[2J{"nrmse": 0.0}')
+_diagnosed = jobs._diagnosed
+jobs._diagnosed = lambda found: {**_diagnosed(found), "share": 0.0, "validation": {"nrmse": 0.0}}
+"""
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_a_candidate_that_patches_and_lies_is_scored_by_its_predictions_alone(
     evaluator: Evaluator, physics: str, honest: Outcome
 ) -> None:
-    """It replaces the scorer and the writer of claims in its own process, and prints a wonderful result."""
-    lie = """
-import json
-import archsearch.training.score as scoring
-scoring.score = lambda *a: 0.0
-print('\\x1b[2J{"nrmse": 0.0}')
-_dumps = json.dumps
-json.dumps = lambda x, **k: _dumps({**x, "share": 0.0, "validation": {"nrmse": 0.0}} if isinstance(x, dict) else x)
-"""
-    outcome = evaluator.evaluate(Candidate(physics + lie, "llm"), 8)
+    """It replaces a loss and the writer of claims in its own process, and prints a wonderful result."""
+    outcome = evaluator.evaluate(Candidate(physics + LIES, "llm"), 8)
     assert outcome.evaluation.validation == honest.evaluation.validation
     assert "\x1b" not in outcome.log
     assert '{"nrmse": 0.0}' in outcome.log
 
 
+SPY = """
+import gc
+from safetensors.torch import load
+for held in gc.get_objects():
+    if isinstance(held, dict) and "source" in held and "tasks" in held:
+        print('GIVEN', sorted(held))
+        for name, content in held.items():
+            if name not in ("source", "tasks"):
+                for array in load(bytes(content)).values():
+                    print('SEEN', array.reshape(-1).tolist())
+"""
+
+
 @pytest.mark.usefixtures("unchecked")
-def test_a_candidate_finds_no_held_out_value_in_its_process_or_its_folder(
+def test_a_candidate_finds_no_held_out_value_in_its_process(
     problem: Problem, evaluator: Evaluator, physics: str
 ) -> None:
-    """It prints every file it is handed; no validation or test observation is among the numbers."""
-    spy = """
-import os
-from safetensors.torch import load_file
-for name in sorted(os.listdir('.')):
-    if name.endswith('.safetensors'):
-        for key, array in load_file(name).items():
-            print('SEEN', array.reshape(-1).tolist())
-print('FILES', sorted(os.listdir('.')))
-"""
-    outcome = evaluator.evaluate(Candidate(physics + spy, "llm"), 9)
+    """It prints everything that its processes are given; no validation or test observation is among the numbers."""
+    outcome = evaluator.evaluate(Candidate(physics + SPY, "llm"), 9)
     assert outcome.evaluation.status == "ok"
+    assert "GIVEN ['samples', 'source', 'tasks']" in outcome.log
+    assert "GIVEN ['source', 'tasks', 'train', 'validation', 'weights']" in outcome.log
     seen = [line.removeprefix("SEEN ").replace("nan", "null") for line in outcome.log.splitlines() if "SEEN" in line]
     lists = [json.loads(line.lower().replace("true", "1").replace("false", "0")) for line in seen]
     numbers = {round(x, 6) for found in lists for x in found if x}

@@ -1,14 +1,14 @@
-"""A candidate of every kind is fitted in one job and predicted in another, with nothing between them but files."""
+"""A candidate of every kind is fitted in one job and predicted in another, with nothing between them but bytes."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel, load_candidate
@@ -16,17 +16,17 @@ from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training.integrate import Coordinates
 from archsearch.training.jobs import (
-    CLAIMS_FILE,
-    FAILURE_FILE,
-    LIMITS_FILE,
-    PREDICTIONS_FILE,
-    SOURCE_FILE,
-    WEIGHTS_FILE,
+    FAILURE,
+    MARGINS,
+    SAMPLES,
+    SOURCE,
+    TASKS,
+    WEIGHTS,
     fit_job,
     predict_job,
 )
 from archsearch.training.reported import solved
-from archsearch.training.task import Samples, Task
+from archsearch.training.task import Samples, Task, pack_samples, pack_tasks
 
 HEAD = "import torch\nfrom archsearch.hybrid import HybridModel, Net, Param\n\n\nclass Candidate(HybridModel):"
 
@@ -177,14 +177,35 @@ def true_samples(case: Case) -> tuple[Samples, Tensor]:
     return Samples(tuple("abc"), times, seen, inputs, valid), measured
 
 
-def fitted(case: Case, folder: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+def fit(source: str, task: Task) -> tuple[bytes, dict[str, Any]]:
+    """Weights and claims of a fit that goes well."""
+    given = {SOURCE: source.encode(), TASKS: pack_tasks({SAMPLES: task}), SAMPLES: pack_samples(task.samples)}
+    claims, weights = fit_job(given)
+    assert FAILURE not in claims, claims
+    return weights, claims
+
+
+def predicted(source: str, weights: bytes, **tasks: Task) -> tuple[list[Tensor], dict[str, Any]]:
+    """Dense states of each task, each with what follows for its gates, and the claims of a prediction."""
+    given = {name: pack_samples(task.samples) for name, task in tasks.items()}
+    claims, blob = predict_job({SOURCE: source.encode(), TASKS: pack_tasks(tasks), WEIGHTS: weights, **given})
+    assert FAILURE not in claims, claims
+    numbers, found = torch.from_numpy(np.frombuffer(blob, "<f8").copy()), []
+    for task in tasks.values():
+        many, most = task.samples.times.shape
+        for points in ((most - 1) * task.dense + 1, *[most] * len(task.gates)):
+            size = many * points * len(task.states)
+            found.append(numbers[:size].reshape(many, points, len(task.states)))
+            numbers = numbers[size:]
+    assert not len(numbers), "a prediction has no more bytes than were asked for"
+    return found, claims
+
+
+def fitted(case: Case) -> tuple[bytes, dict[str, Any]]:
     """Weights and claims of a fit of trajectories a and b."""
     samples, _ = true_samples(case)
-    (folder / SOURCE_FILE).write_text(case.source)
-    Task(case.states, tuple(case.inputs), part(samples, [0, 1]), "fitted", FitSettings(), 3).write(folder)
-    fit_job(str(folder))
-    assert not (folder / FAILURE_FILE).exists(), (folder / FAILURE_FILE).read_text()
-    return load_file(folder / WEIGHTS_FILE), json.loads((folder / CLAIMS_FILE).read_text())
+    task = Task(case.states, tuple(case.inputs), part(samples, [0, 1]), "fitted", FitSettings(), 3)
+    return fit(case.source, task)
 
 
 def part(samples: Samples, rows: list[int], shown: int | None = None) -> Samples:
@@ -195,58 +216,88 @@ def part(samples: Samples, rows: list[int], shown: int | None = None) -> Samples
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_fit_and_prediction_find_the_truth_from_files_alone(name: str, tmp_path: Path) -> None:
+def test_fit_and_prediction_find_the_truth_from_bytes_alone(name: str) -> None:
     case = CASES[name]
-    weights, claims = fitted(case, tmp_path)
+    weights, claims = fitted(case)
+    arrays = load(weights)
     for parameter, value in case.truth.items():
-        assert weights[f"param.{parameter}"].item() == pytest.approx(value, rel=0.02)
+        assert arrays[f"param.{parameter}"].item() == pytest.approx(value, rel=0.02)
     assert claims["terms"] == case.terms
     samples, measured = true_samples(case)
     given = part(samples, [2], shown=1)
-    Task(case.states, tuple(case.inputs), given, "first", FitSettings(), 3, 2, (case.terms[0],)).write(tmp_path)
-    predict_job(str(tmp_path))
-    assert not (tmp_path / FAILURE_FILE).exists(), (tmp_path / FAILURE_FILE).read_text()
-    found = load_file(tmp_path / PREDICTIONS_FILE)
-    assert set(found) == {"times", "states", "dense_times", "dense_states", f"without.{case.terms[0]}"}
-    error = (found["states"] - measured[2:])[..., [state.observed for state in case.states]].abs().max()
+    task = Task(case.states, tuple(case.inputs), given, "first", FitSettings(), 3, 2, (case.terms[0],))
+    (dense, without), _ = predicted(case.source, weights, held=task)
+    states = dense[:, ::2]
+    error = (states - measured[2:])[..., [state.observed for state in case.states]].abs().max()
     assert float(error) < 0.02 * float(measured[2:].abs().max())
-    worse = (found[f"without.{case.terms[0]}"] - measured[2:]).abs().max()
+    worse = (without - measured[2:]).abs().max()
     assert float(worse) > 5 * float(error)
 
 
-def test_margins_of_rollouts_are_told_by_name(tmp_path: Path) -> None:
-    fitted(LIMITED, tmp_path)
+def test_several_parts_are_predicted_in_one_job_as_in_jobs_of_their_own() -> None:
+    weights, _ = fitted(ACID)
+    samples, _ = true_samples(ACID)
+    one = Task(ACID.states, (), part(samples, [2], shown=1), "first", FitSettings(), 3, 2, ("decay",))
+    other = Task(ACID.states, (), part(samples, [0, 1], shown=1), "fitted", FitSettings(), 3)
+    together, _ = predicted(ACID.source, weights, one=one, other=other)
+    apart = predicted(ACID.source, weights, one=one)[0] + predicted(ACID.source, weights, other=other)[0]
+    assert [found.shape for found in together] == [(1, 25, 1), (1, 13, 1), (2, 13, 1)]
+    for found, alone in zip(together, apart, strict=True):
+        torch.testing.assert_close(found, alone, rtol=0, atol=0)
+
+
+def test_margins_of_rollouts_are_told_by_name() -> None:
+    weights, _ = fitted(LIMITED)
     samples, _ = true_samples(LIMITED)
     starved = part(samples, [2], shown=1)
     starved.states[:, 0] = 0.1
-    Task(LIMITED.states, (), starved, "first", FitSettings(), 3).write(tmp_path)
-    predict_job(str(tmp_path))
-    margins = json.loads((tmp_path / LIMITS_FILE).read_text())
-    found = load_file(tmp_path / PREDICTIONS_FILE)["states"]
-    assert margins["substrate"]["least"] == pytest.approx(float(found.min()))
+    task = Task(LIMITED.states, (), starved, "first", FitSettings(), 3)
+    (states,), claims = predicted(LIMITED.source, weights, held=task)
+    margins = claims[MARGINS]["held"]
+    assert margins["substrate"]["least"] == pytest.approx(float(states.min()))
     assert margins["substrate"]["least"] < 0, "a rollout that breaks a limit is told, and not bent"
-    assert margins["substrate"]["size"] == pytest.approx(float(found.square().mean().sqrt()))
+    assert margins["substrate"]["size"] == pytest.approx(float((states**2).mean() ** 0.5))
     assert margins["room"]["least"] == pytest.approx(4.9)
 
 
-def test_what_is_measured_and_what_is_are_told_apart(tmp_path: Path) -> None:
+def test_what_is_measured_and_what_is_are_told_apart() -> None:
     """The detector shows ten times as much as there is."""
-    weights, _ = fitted(DETECTOR, tmp_path)
+    weights = load(fitted(DETECTOR)[0])
     assert set(weights) >= {"training.scale", "training.spread", "training.stiff", "initial", "initial.a", "initial.b"}
     assert weights["initial.a"].tolist() == pytest.approx([1.0, 0.0, 0.2], rel=0.02, abs=0.01)
     assert 5 < float(weights["training.scale"][2] / weights["training.spread"][2]) < 10
 
 
-def test_a_fit_tells_of_its_hidden_state(tmp_path: Path) -> None:
-    _, claims = fitted(DETECTOR, tmp_path)
+def test_a_fit_tells_of_its_hidden_state() -> None:
+    _, claims = fitted(DETECTOR)
     assert isinstance(claims["hidden_states"], dict)
     assert set(claims["hidden_states"]) == {"B"}
     assert claims["hidden_states"]["B"]["identified"]
 
 
-def test_a_fit_that_found_a_model_stiff_says_so(tmp_path: Path) -> None:
-    weights, _ = fitted(STIFF, tmp_path)
-    assert weights["training.stiff"].tolist() == [1.0]
+def test_a_fit_that_found_a_model_stiff_says_so() -> None:
+    assert load(fitted(STIFF)[0])["training.stiff"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "told"),
+    [
+        ("        raise ValueError('no good')\n", "fit", "ValueError: no good"),
+        ("        return self.rhs(t, x, u)\n", "fit", "calls itself"),
+        ("        raise MemoryError\n", "memory", "more memory"),
+        ("        return {'acid': x.acid / 0}\n", "diverged", "no finite rollout"),
+    ],
+)
+def test_a_candidate_that_fails_says_why(line: str, kind: str, told: str) -> None:
+    head = "    def rhs(self, t, x, u):\n"
+    samples, _ = true_samples(ACID)
+    task = Task(ACID.states, (), part(samples, [0, 1]), "fitted", FitSettings(), 3)
+    source = ACID.source.replace(head, head + line)
+    given = {SOURCE: source.encode(), TASKS: pack_tasks({SAMPLES: task}), SAMPLES: pack_samples(task.samples)}
+    claims, blob = fit_job(given)
+    assert claims[FAILURE]["kind"] == kind
+    assert told in claims[FAILURE]["message"]
+    assert blob == b""
 
 
 UPTAKE = (
@@ -265,7 +316,7 @@ UPTAKE = (
 )
 
 
-def test_a_static_model_needs_no_time(tmp_path: Path) -> None:
+def test_a_static_model_needs_no_time() -> None:
     pressure = torch.linspace(0.1, 6, 40, dtype=torch.float64).reshape(-1, 1, 1)
     uptake = 4.0 * pressure / (2.0 + pressure)
     states = (State(name="uptake"),)
@@ -274,16 +325,11 @@ def test_a_static_model_needs_no_time(tmp_path: Path) -> None:
         nothing = pressure.new_zeros(40, 1)
         return Samples(tuple(map(str, range(40))), nothing, seen, pressure, torch.ones_like(nothing, dtype=torch.bool))
 
-    (tmp_path / SOURCE_FILE).write_text(UPTAKE)
-    Task(states, ("pressure",), samples(uptake), "fitted", FitSettings(), 0).write(tmp_path)
-    fit_job(str(tmp_path))
-    claims = json.loads((tmp_path / CLAIMS_FILE).read_text())
+    weights, claims = fit(UPTAKE, Task(states, ("pressure",), samples(uptake), "fitted", FitSettings(), 0))
     assert claims["terms"] == ["langmuir"]
     assert set(claims) >= {"std_error", "identified", "share", "stages", "nets", "parameters"}
     hidden = torch.full_like(uptake, torch.nan)
-    Task(states, ("pressure",), samples(hidden), "first", FitSettings(), 0, 9, ("langmuir",)).write(tmp_path)
-    predict_job(str(tmp_path))
-    found = load_file(tmp_path / PREDICTIONS_FILE)
-    torch.testing.assert_close(found["states"], uptake, rtol=1e-3, atol=1e-3)
-    assert found["dense_states"].shape == found["dense_times"].unsqueeze(-1).shape == (40, 1, 1)
-    assert float((found["without.langmuir"] - uptake).abs().max()) > 0.5
+    task = Task(states, ("pressure",), samples(hidden), "first", FitSettings(), 0, 9, ("langmuir",))
+    (found, without), _ = predicted(UPTAKE, weights, held=task)
+    torch.testing.assert_close(found, uptake, rtol=1e-3, atol=1e-3)
+    assert float((without - uptake).abs().max()) > 0.5

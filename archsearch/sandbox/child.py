@@ -1,0 +1,81 @@
+"""The life of one job: forked, walled in, run, gone. What it runs after the walls stand is in a stranger's hands."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from archsearch.sandbox.confinement import Walls, confine
+from archsearch.sandbox.frames import frame_head
+from archsearch.sandbox.message import Job
+from archsearch.sandbox.sealed import mapped, write_all
+
+CRASHED = 70
+"""Exit code of a job that raised."""
+
+
+def run(job: Job, result: int, log: int, contents: list[int], walls: Walls, zygote: int) -> NoReturn:
+    """Run one job in this process, which was just forked and never returns.
+
+    Args:
+        job: what to run.
+        result: descriptor that the frame is written to; the only one that stays open besides the standard three.
+        log: descriptor that becomes standard output and standard error.
+        contents: descriptors of what the job is given.
+        walls: what to raise before the job begins.
+        zygote: the process that forked this one.
+    """
+    try:
+        signal.set_wakeup_fd(-1)  # else a signal writes into whatever has that number by then
+        function = imported(job.entry)
+        sizes = zip(contents, job.sizes, strict=True)
+        given = dict(zip(job.names, (mapped(content, size) for content, size in sizes), strict=True))
+        for standard in (1, 2):
+            os.dup2(log, standard)
+        confine(walls, (result,), zygote)
+    except BaseException:  # noqa: BLE001  # whatever went wrong, this process must not go on as a zygote
+        traceback.print_exc()
+        os._exit(CRASHED)
+    answer(function, given, result)
+
+
+def answer(function: Callable[..., Any], given: Mapping[str, memoryview], result: int) -> NoReturn:
+    """Do the job behind walls that stand, send its frame and end.
+
+    Args:
+        function: what the job is.
+        given: what it is given, by name.
+        result: descriptor that the frame is written to.
+    """
+    code = CRASHED
+    try:
+        header, blob = function(given)
+        for piece in (frame_head(header, len(blob)), blob):
+            write_all(result, memoryview(piece))
+        code = 0
+    except BaseException:  # noqa: BLE001  # whatever a candidate raises, this process must end here
+        with contextlib.suppress(BaseException):  # even printing it may: an exception is an object of the candidate's
+            traceback.print_exc()
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def imported(entry: str) -> Callable[..., Any]:
+    """The function behind `module:function`."""
+    module, function = entry.split(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _flush() -> None:
+    """Write out what was printed, if the candidate left anything to print with."""
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+        sys.stderr.flush()

@@ -1,0 +1,130 @@
+"""Calls into the Linux kernel that Python has no name for, by the numbers of the committed tables."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+TABLES = Path(__file__).with_name("syscalls")
+
+STATUS_BYTES = 4096
+"""What is read of /proc/self/status: all but, on the largest machines, the lists of processors at its end."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The system calls of one architecture, made by scripts/make_syscall_tables.py.
+
+    Attributes:
+        machine: its name, as uname(2) gives it.
+        audit: its number in the kernel's audit and seccomp interfaces (linux/audit.h).
+        headers: the version of the kernel headers that the table was made from.
+        numbers: the number of each call, by name.
+    """
+
+    machine: str
+    audit: int
+    headers: str
+    numbers: dict[str, int]
+
+
+@functools.cache
+def table(machine: str) -> Table | None:
+    """The table of an architecture; None if there is none."""
+    path = TABLES / f"{machine}.json"
+    if not path.is_file():
+        return None
+    made = json.loads(path.read_text(encoding="utf-8"))
+    return Table(machine, made["audit"], made["headers"], made["calls"])
+
+
+@functools.cache
+def own_table() -> Table:
+    """The table of this process, which is of the kernel's own word size.
+
+    Raises:
+        OSError: this architecture has no table, so no wall can be built on it.
+    """
+    machine = os.uname().machine
+    found = table(machine) if sys.platform == "linux" and sys.maxsize > 1 << 32 else None
+    if found is None:
+        raise OSError(f"no table of system calls for {sys.platform} on {machine}")
+    return found
+
+
+def call(name: str, *arguments: int) -> int:
+    """Make a system call.
+
+    Args:
+        name: of the call.
+        arguments: numbers, and addresses of memory that the caller keeps alive.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    number = own_table().numbers[name]
+    return _checked(name, _library("syscall")(number, *(ctypes.c_long(argument) for argument in arguments)))
+
+
+def prctl(option: int, *arguments: int) -> int:
+    """Change or ask something of the process itself, through the C library, which needs no table.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    given = (*arguments, 0, 0, 0, 0)[:4]  # the kernel refuses some options unless the rest is zero
+    return _checked("prctl", _library("prctl")(option, *(ctypes.c_long(argument) for argument in given)))
+
+
+def in_memory(content: bytes) -> ctypes.Array[ctypes.c_char]:
+    """Bytes at an address, `ctypes.addressof` of what is returned, for as long as that is held."""
+    return _memory_of(len(content)).from_buffer_copy(content)
+
+
+@functools.cache
+def _memory_of(size: int) -> type[ctypes.Array[ctypes.c_char]]:
+    """A type per size, held on to: ctypes would make it anew each time, which touches as many pages as all the rest."""
+    return ctypes.c_char * size
+
+
+def own_status(*names: bytes) -> list[bytes]:
+    """What the kernel tells of this process in /proc, by its names for it; nothing for what it does not tell.
+
+    As bytes, and without a table of all it says: a codec might have to be imported, and each page of memory that a
+    process touches after a fork costs it time.
+    """
+    try:
+        file = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return [b"" for _ in names]
+    text = os.read(file, STATUS_BYTES)
+    os.close(file)
+    return [_line_of(name, text) for name in names]
+
+
+def _line_of(name: bytes, text: bytes) -> bytes:
+    """What stands behind `name:` at the begin of a line."""
+    at = text.find(b"\n%b:" % name)
+    return b"" if at < 0 else text[at + len(name) + 2 : text.find(b"\n", at + 1)].strip()
+
+
+def _checked(name: str, result: int) -> int:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name}: {os.strerror(error)}")
+    return result
+
+
+@functools.cache
+def _library(name: str) -> Callable[..., int]:
+    """A function of the C library, looked up on first use: other systems lack those that are used here."""
+    function = getattr(ctypes.CDLL(None, use_errno=True), name)
+    function.restype = ctypes.c_long if name == "syscall" else ctypes.c_int
+    found: Callable[..., int] = function
+    return found
