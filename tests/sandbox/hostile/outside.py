@@ -79,6 +79,7 @@ class World:
         self.token = secrets.token_hex(12)
         self.mark = f"h{secrets.token_hex(5)}"
         self._signals: list[int] = []
+        self._heard: set[str] = set()
         self._before: dict[str, Any] = {}
         with ExitStack() as closing:
             self.folder = Path(tempfile.mkdtemp(prefix="archsearch-hostile-"))
@@ -149,20 +150,18 @@ class World:
             "contents": [path.read_bytes() for path in tree if path.is_file()],
             **{f"process {pid}": process_state(pid) for pid in (self.victim, os.getpid(), *processes)},
             "own limits": [resource.getrlimit(kind) for kind in range(16)],
-            "environment": dict(os.environ),
+            "environment": {name: hash(value) for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
         }
 
     def _traces(self) -> Iterator[str]:
         """What was not there before and must not be there now."""
         yield from (f"was made: {path}" for path in self.places_to_write().values() if os.path.lexists(path))
-        yield from (f"was heard: {name}" for name, heard in self._heard().items() if heard)
+        self._heard |= {name for name, listener in self._listeners.items() if _has_heard(listener)}
+        yield from (f"was heard: {name}" for name in self._heard)
         yield from (f"signal {number}" for number in self._signals)
         yield from (f"System V object: {line}" for line in _sysv_objects())
         yield from (f"message queue: {name}" for name in _message_queues(self.mark))
         yield from (f"process: {pid}" for pid in self._marked_processes())
-
-    def _heard(self) -> dict[str, bool]:
-        return {name: _has_heard(listener) for name, listener in self._listeners.items()}
 
     def _marked_processes(self) -> Iterator[str]:
         """Processes that call themselves by the mark, or were started with it."""
