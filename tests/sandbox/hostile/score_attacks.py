@@ -110,6 +110,17 @@ REFUSED_WEIGHTS = {
     "half as precise": IN_FIT.format(changed="_save({n: a.float() for n, a in arrays.items()})"),
     "whole numbers": IN_FIT.format(changed="_save({n: a.long() for n, a in arrays.items()})"),
     "none": IN_FIT.format(changed="b''"),
+    "a hundred megabytes": IN_FIT.format(changed="bytes(100 << 20)"),
+    "a frame of its own": IN_FIT.format(changed="_claimed()")
+    + """
+def _claimed():
+    import os
+    from archsearch.sandbox.frames import frame_head
+    for fd in range(3, 64):
+        try: os.write(fd, frame_head({"nrmse": 0.0, "terms": [], "validation": {"nrmse": 0.0}}, 0))
+        except OSError: pass
+    os._exit(0)
+""",
     "a pickle": IN_FIT.format(changed="__import__('pickle').dumps(arrays)"),
     "a header of 2^63 bytes": IN_FIT.format(changed="(1 << 63).to_bytes(8, 'little') + b'{}'"),
     "a header without its data": IN_FIT.format(changed="_save(arrays)[:-8]"),

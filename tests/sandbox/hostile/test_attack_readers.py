@@ -66,7 +66,7 @@ REFUSALS = (FrameError, FailedError)
 
 
 class Account:
-    """The interpreter's own account of what it does, kept while somebody asks; a hook stays for good, so there is one."""
+    """The interpreter's own account of what it does, kept while somebody asks; hooks stay for good: one is enough."""
 
     EVENTS = ("pickle", "exec", "compile", "open", "os.", "subprocess", "import", "ctypes")
 
