@@ -8,6 +8,7 @@ there is one thread, which after a fork is always so: a thread from before would
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from archsearch.sandbox import canaries, capabilities, gpu, kernel, landlock, rules, seccomp
 from archsearch.sandbox.descriptors import close_all_but
-from archsearch.sandbox.limits import apply_limits
+from archsearch.sandbox.limits import apply_limits, baseline
 from archsearch.sandbox.tiers import Tier
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def prepare(tier: Tier, gpu_index: int | None = None) -> None:
         OSError: the kernel refused; then so will every child.
     """
     os.environ.clear()
+    _handled_signals()
+    baseline()
     if tier in (Tier.LANDLOCK_SECCOMP, Tier.SECCOMP):
         _give_up_rights()
         _filter(tier, gpu_index)
@@ -104,8 +107,12 @@ def _raise(tier: Tier, gpu_index: int | None, ruleset: tuple[int, ...], parent_p
     canaries.sing(tier, parent_pid)
 
 
+@functools.cache
 def _give_up_rights() -> None:
-    """Those that this process has, and those that a program could gain by being executed."""
+    """Those that this process has, and those that a program could gain by being executed.
+
+    Done once: a fork inherits that they are gone, and nothing brings them back.
+    """
     capabilities.give_up()
     kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
 
@@ -119,6 +126,7 @@ def _leave_no_core() -> None:
     kernel.prctl(PR_SET_DUMPABLE, 0)
 
 
+@functools.cache
 def _filter(tier: Tier, gpu_index: int | None) -> seccomp.Filter:
     return seccomp.assembled(rules.for_walls(paths=tier is Tier.LANDLOCK_SECCOMP, gpu=gpu_index is not None))
 
@@ -160,10 +168,17 @@ def _first_to_go() -> None:
 
 def _reset_signals() -> None:
     """No signal is handled, ignored or blocked as the parent had it."""
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        if signal.getsignal(number) != signal.SIG_DFL:
-            signal.signal(number, signal.SIG_DFL)
+    for number in _handled_signals():
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+@functools.cache
+def _handled_signals() -> tuple[int, ...]:
+    """Those that this process does something about, and SIGCHLD, about which one that has children will."""
+    changeable = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
+    handled = (int(number) for number in changeable if signal.getsignal(number) != signal.SIG_DFL)
+    return (int(signal.SIGCHLD), *handled)
 
 
 def _refuse(error: BaseException) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import resource
 import sys
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ def apply_limits(limits: Limits, gpu: bool = False) -> None:
         limits: what a job may use.
         gpu: whether it uses a GPU, whose driver also sizes a file in memory.
     """
-    mapped, data = map(_mb, kernel.own_status(b"VmSize", b"VmData"))
+    mapped, data = baseline()
     _limit(resource.RLIMIT_DATA, ((data or 512) + limits.memory_mb) * MEGABYTE)
     if mapped and not gpu:
         _limit(resource.RLIMIT_AS, (mapped + 2 * limits.memory_mb + RESERVE_MB) * MEGABYTE)
@@ -52,6 +53,16 @@ def apply_limits(limits: Limits, gpu: bool = False) -> None:
         _limit(resource.RLIMIT_NICE, 0)
         _limit(resource.RLIMIT_RTPRIO, 0)
         _limit(resource.RLIMIT_SIGPENDING, PENDING_SIGNALS)
+
+
+@functools.cache
+def baseline() -> tuple[int, int]:
+    """Megabytes of address space and of private memory that this process has before it has done anything.
+
+    Asked once: a fork has what its parent had, and asking costs it as much as all its other limits.
+    """
+    mapped, data = map(_mb, kernel.own_status(b"VmSize", b"VmData"))
+    return mapped, data
 
 
 def _limit(what: int, value: int) -> None:
