@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,6 @@ from archsearch.sandbox import process
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.sandbox import Sandbox
 from archsearch.sandbox.tiers import Tier
-from archsearch.settings import Limits
 
 REFUSED = frozenset({"EPERM", "EACCES", "ENOSYS"})
 """Landlock says EACCES, the filter EPERM, and ENOSYS to what a library has another way for."""
@@ -36,7 +35,7 @@ W = json.loads(bytes(given["world"]))
 folder, secret, victim, broker, mark = (W[name] for name in ("folder", "secret", "victim", "broker", "mark"))
 zygote = os.getppid()
 libc = ctypes.CDLL(None, use_errno=True)
-answers, loot = {}, []
+answers, loot, kept_alive = {}, [], []
 def checked(result):
     if result in (-1, None):
         raise OSError(ctypes.get_errno(), "refused")
@@ -46,9 +45,8 @@ def number(which, *arguments):
 call = kernel.call
 def text(content):
     held = ctypes.create_string_buffer(content.encode())
-    loot_held.append(held)
+    kept_alive.append(held)
     return ctypes.addressof(held)
-loot_held = []
 def become_marked():
     libc.prctl(15, mark.encode())
     time.sleep(30)
@@ -111,7 +109,7 @@ def named(attacks: list[Attack]) -> list[object]:
     return [pytest.param(attack, id=f"{attack.row or 'own'} {attack.title}".replace(" ", "_")) for attack in attacks]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Place:
     """A sandbox that strangers run in, and the world around it."""
 
@@ -119,7 +117,6 @@ class Place:
     world: World
     tier: Tier
     user: int
-    limits: Limits = field(default=LIMITS)
 
     def suffer(self, attack: Attack) -> Report:
         """Run an attack: nothing outside may be other than before, no secret may come back, and no wall be silent."""

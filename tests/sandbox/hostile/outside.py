@@ -28,7 +28,6 @@ SYSTEM_FILES = tuple(
 )
 """Files that any user may read and that must stay as they are."""
 KERNEL_SETTINGS = ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sys/vm/overcommit_memory")
-SYSV_KEY = 0x5EC0DE
 LIBRARY = next(Path(torch.__file__).parent.glob("_C*.so"))
 """Any file that the C library can load."""
 
@@ -78,6 +77,7 @@ class World:
     def __init__(self, user: int) -> None:
         self.token = secrets.token_hex(12)
         self.mark = f"h{secrets.token_hex(5)}"
+        self.key = 1 + secrets.randbelow(1 << 30)
         self._signals: list[int] = []
         self._heard: set[str] = set()
         self._before: dict[str, Any] = {}
@@ -89,9 +89,14 @@ class World:
             self.victim = self._start_victim(user, closing)
             before = signal.signal(signal.SIGUSR1, lambda number, _: self._signals.append(number))
             closing.callback(signal.signal, signal.SIGUSR1, before)
-            os.environ["HOSTILE_TEST_API_KEY"] = self.token
-            closing.callback(os.environ.pop, "HOSTILE_TEST_API_KEY")
+            os.environ[self.variable] = self.token
+            closing.callback(os.environ.pop, self.variable, None)
             self._closing = closing.pop_all()
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of the broker that holds a key."""
+        return f"{self.mark.upper()}_API_KEY"
 
     def close(self) -> None:
         self._closing.close()
@@ -110,7 +115,8 @@ class World:
             "udp": self._udp.getsockname()[1],
             "unix": str(self.folder / "socket"),
             "abstract": self.mark,
-            "key": SYSV_KEY,
+            "key": self.key,
+            "variable": self.variable,
             "made": list(self.places_to_write().values()),
         }
 
@@ -159,7 +165,7 @@ class World:
         self._heard |= {name for name, listener in self._listeners.items() if _has_heard(listener)}
         yield from (f"was heard: {name}" for name in self._heard)
         yield from (f"signal {number}" for number in self._signals)
-        yield from (f"System V object: {line}" for line in _sysv_objects())
+        yield from (f"System V object: {line}" for line in _sysv_objects(self.key))
         yield from (f"message queue: {name}" for name in _message_queues(self.mark))
         yield from (f"process: {pid}" for pid in self._marked_processes())
 
@@ -222,13 +228,13 @@ def _has_heard(listener: socket.socket) -> bool:
     return True
 
 
-def _sysv_objects() -> Iterator[str]:
-    """Those with our key, whoever made them."""
+def _sysv_objects(key: int) -> Iterator[str]:
+    """Those with a key, whoever made them."""
     for kind in ("shm", "sem", "msg"):
         listing = Path(f"/proc/sysvipc/{kind}")
         if listing.exists():
             lines = listing.read_text().splitlines()[1:]
-            yield from (f"{kind} {line}" for line in lines if int(line.split()[0]) == SYSV_KEY)
+            yield from (f"{kind} {line}" for line in lines if int(line.split()[0]) == key)
 
 
 def _message_queues(mark: str) -> Iterator[str]:

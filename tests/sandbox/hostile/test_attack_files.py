@@ -240,7 +240,7 @@ def test_an_environment_without_keys(where: Place) -> None:
     """Row 2: by Python, by the C library, and in the memory where the kernel put it."""
     attempts = {
         "python": "dict(os.environ)",
-        "C": "libc_getenv(b'HOSTILE_TEST_API_KEY')",
+        "C": "libc_getenv(W['variable'].encode())",
         "memory": "list(itertools.takewhile(bool, (pointer[n] for n in range(99)))) if pointer else []",
     }
     setup = """

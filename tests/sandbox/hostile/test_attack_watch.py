@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from outside import SYSV_KEY, World
+from outside import World
 from sandboxes import until
 
 
@@ -106,7 +106,7 @@ def signalled(world: World) -> None:
 
 
 def environment(world: World) -> None:
-    os.environ["HOSTILE_TEST_API_KEY"] = "changed"
+    os.environ[world.variable] = "changed"
 
 
 HARMS: list[Callable[[World], None]] = [
@@ -144,7 +144,7 @@ def test_a_file_that_is_left_is_seen(world: World) -> None:
 
 def test_a_system_v_object_that_is_left_is_seen(world: World) -> None:
     library = ctypes.CDLL(None, use_errno=True)
-    made = library.msgget(SYSV_KEY, 0o1600)
+    made = library.msgget(world.key, 0o1600)
     if made < 0:
         pytest.skip("this machine makes no System V objects")
     try:
