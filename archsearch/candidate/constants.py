@@ -18,7 +18,11 @@ DIGITS = 17
 LETTERS = 8
 """Bytes of a float64."""
 MOST_LETTERS = 64
-"""Of a text that is a name or a unit; a longer one carries numbers."""
+"""Of a text that is a name; a longer one carries numbers, and so does one that is no name."""
+NAMES = 1000
+"""Letters that all names of a source may have together."""
+OF_A_DECLARATION = 12
+"""Numbers that the declaration of a parameter or a net may need: a start, bounds, widths, zeros."""
 
 
 def count_constants(source: str) -> int:
@@ -27,18 +31,39 @@ def count_constants(source: str) -> int:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return 0
-    return sum(_numbers_in(node, parent) for node, parent in _constants(tree))
+    found = list(_constants(tree, outside=True))
+    names = sum(len(node.value) for node, _ in found if isinstance(node.value, str) and _is_name(node.value))
+    declared = sum(max(0, _numbers_inside(node) - OF_A_DECLARATION) for node in ast.walk(tree) if _is_declaration(node))
+    return sum(_numbers_in(node, parent) for node, parent in found) + _carried(max(0, names - NAMES)) + declared
 
 
-def _constants(tree: ast.AST) -> Iterator[tuple[ast.Constant, ast.AST]]:
-    """Every constant with the node that it stands in, docstrings and declarations left out."""
+def _constants(tree: ast.AST, outside: bool) -> Iterator[tuple[ast.Constant, ast.AST]]:
+    """Every constant with the node that it stands in; docstrings are left out, and declarations if asked."""
     waiting: list[tuple[ast.AST, ast.AST]] = [(tree, tree)]
     while waiting:
         node, parent = waiting.pop()
         if isinstance(node, ast.Constant):
             yield node, parent
-        elif not _is_declaration(node) and not _is_docstring(node):
+        elif not (outside and _is_declaration(node)) and not _is_docstring(node):
             waiting += [(child, node) for child in ast.iter_child_nodes(node)]
+
+
+def _numbers_inside(declaration: ast.AST) -> int:
+    """How many numbers a declaration holds; of its texts, names and units apart."""
+    values = [node.value for node, _ in _constants(declaration, outside=False)]
+    texts = (len(value) for value in values if isinstance(value, str | bytes))
+    return sum(isinstance(value, int | float | complex) for value in values) + sum(
+        _carried(letters) for letters in texts if letters > MOST_LETTERS
+    )
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and len(text) <= MOST_LETTERS
+
+
+def _carried(letters: int) -> int:
+    """How many numbers so many letters can carry."""
+    return math.ceil(letters / LETTERS)
 
 
 def _is_declaration(node: ast.AST) -> bool:
@@ -57,7 +82,7 @@ def _numbers_in(node: ast.Constant, parent: ast.AST) -> int:
     if isinstance(value, bool) or value is None or value is Ellipsis:
         return 0
     if isinstance(value, str | bytes):
-        return 0 if len(value) <= MOST_LETTERS else math.ceil(len(value) / LETTERS)
+        return 0 if isinstance(value, str) and _is_name(value) else _carried(len(value))
     if value in STRUCTURAL and isinstance(parent, ast.BinOp | ast.UnaryOp | ast.Compare | ast.Subscript | ast.Slice):
         return 0
     return max(1, math.ceil(_digits(value) / DIGITS))

@@ -25,7 +25,7 @@ MOST_HEADER_BYTES = 1 << 20
 MOST_LETTERS = 300
 """Of a name."""
 FITTED = re.compile(r"net\.[^.]+\.(weight|bias)_\d+")
-CALIBRATED = re.compile(r"net\.[^.]+\.(mean|std|scale|shift)")
+CALIBRATED = re.compile(r"net\.([^.]+)\.(mean|std|scale|shift)")
 
 
 def read_weights(content: bytes) -> Arrays:
@@ -97,7 +97,12 @@ class Expected:
             return array.shape == self.state
         if name == STIFF:
             return array.shape == (1,)
-        return CALIBRATED.fullmatch(name) is not None and array.size <= self.seen
+        return False
+
+    def is_calibration(self, name: str, arrays: Arrays) -> bool:
+        """Whether an array holds the scales of a net that is there: of one that has at least as many fitted numbers."""
+        match, size = CALIBRATED.fullmatch(name), arrays[name].size
+        return match is not None and size <= min(self.seen, count_net(arrays, match[1]))
 
 
 def count_weights(arrays: Arrays, expected: Expected) -> int:
@@ -106,7 +111,11 @@ def count_weights(arrays: Arrays, expected: Expected) -> int:
     Everything counts that is not known to be something else: what a candidate hides among its arrays, the training
     data, say, makes it as large as it is.
     """
-    return sum(array.size for name, array in arrays.items() if not expected.is_known(name, array))
+    return sum(
+        array.size
+        for name, array in arrays.items()
+        if not expected.is_known(name, array) and not expected.is_calibration(name, arrays)
+    )
 
 
 def count_net(arrays: Arrays, net: str) -> int:

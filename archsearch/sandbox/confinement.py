@@ -57,6 +57,8 @@ def prepare(tier: Tier, gpu_index: int | None = None) -> None:
     """
     os.environ.clear()
     _handled_signals()
+    _blocked_signals()
+    kernel.default_signal(signal.SIGXCPU)  # which nobody handles; what it takes to call this is then found
     baseline()
     if tier in (Tier.LANDLOCK_SECCOMP, Tier.SECCOMP):
         _give_up_rights()
@@ -169,8 +171,15 @@ def _first_to_go() -> None:
 def _reset_signals() -> None:
     """No signal is handled, ignored or blocked as the parent had it."""
     for number in _handled_signals():
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        kernel.default_signal(number)
+    if _blocked_signals():
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+@functools.cache
+def _blocked_signals() -> bool:
+    """Whether this process blocks any; asked once, since a fork blocks what its parent did."""
+    return bool(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
 
 @functools.cache

@@ -60,7 +60,7 @@ def read_frame(content: bytes) -> None:
 READERS: dict[str, Callable[[bytes], object]] = {
     "frames": read_frame,
     "weights": read_weights,
-    "predictions": lambda content: read_predictions(content, ASKED, 2),
+    "predictions": lambda content: read_predictions(content, ASKED),
 }
 REFUSALS = (FrameError, FailedError)
 
@@ -116,11 +116,11 @@ def damaged(content: bytes, seed: int) -> bytes:
 BOMBS = [pickle.dumps(Bomb(), protocol) for protocol in range(6)]
 hostile = (
     st.binary(max_size=2000)
-    | st.sampled_from([*BOMBS, *map(framed, BOMBS), framed(HONEST), HONEST, bytes(bytes_of(ASKED, 2))])
+    | st.sampled_from([*BOMBS, *map(framed, BOMBS), framed(HONEST), HONEST, bytes(bytes_of(ASKED))])
     | st.integers(0, 1 << 32).map(lambda seed: damaged(HONEST, seed))
     | st.integers(0, 1 << 32).map(lambda seed: damaged(framed(HONEST), seed))
     | st.builds(lambda size, rest: struct.pack("<Q", size) + rest, st.integers(0, 2**64 - 1), st.binary(max_size=99))
-    | st.binary(max_size=8).map(lambda end: BOMBS[2] + bytes(bytes_of(ASKED, 2) - len(BOMBS[2]) - len(end)) + end)
+    | st.binary(max_size=8).map(lambda end: BOMBS[2] + bytes(bytes_of(ASKED) - len(BOMBS[2]) - len(end)) + end)
 )
 
 

@@ -146,13 +146,7 @@ def test_a_prediction_that_is_none_is_refused(evaluate: Callable[[str], Outcome]
     assert failure_of(evaluate(HONEST + WRONG_PREDICTIONS[name])) in ("result", "diverged", "fit", "crash")
 
 
-UNCOUNTED = pytest.mark.xfail(strict=True, reason="calibrations are told by their names, and any net may have them")
-"""An open hole; whoever mends it takes this mark away."""
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=UNCOUNTED if "calibrations" in name else ()) for name in STORED]
-)
+@pytest.mark.parametrize("name", STORED)
 def test_a_model_that_is_its_data_is_as_large_as_they_are(
     evaluate: Callable[[str], Outcome], tank: Problem, honest: Outcome, name: str
 ) -> None:
