@@ -1,0 +1,74 @@
+"""The prompts: files that a person can read and replace, filled in without a gap and without a remainder."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from archsearch.bundled import compiled, own_prompt, template
+from archsearch.errors import RequestError
+
+EXAMPLES = {"white_box": "white_box.py", "with_net": "with_net.py"}
+"""The worked examples of the model language, by the placeholder that each fills."""
+PARTS = ("system", "problem", "data", "progress", "candidate", "repair")
+
+
+def prompt(name: str, **values: Any) -> str:
+    """A prompt with its placeholders filled in.
+
+    Args:
+        name: `system`, `problem`, ...: the file is `templates/prompts/<name>.md.j2`.
+        values: what its placeholders stand for; every one has a value, and every value is used.
+
+    Raises:
+        RequestError: the file is no template, or its placeholders are others than those that it gets.
+    """
+    wanted = _placeholders(name, _text(name))
+    _refuse_difference(name, wanted, frozenset(values))
+    return compiled(_path(name)).render(**values).strip() + "\n"
+
+
+def system_prompt() -> str:
+    """The static prefix of every question: task, model language with two worked examples, rules, form of the reply."""
+    return prompt("system", **{key: example(key).strip() for key in EXAMPLES})
+
+
+def example(key: str) -> str:
+    """The source of a worked example."""
+    return template(f"prompts/examples/{EXAMPLES[key]}")
+
+
+def _path(name: str) -> str:
+    return f"prompts/{name}.md.j2"
+
+
+def _text(name: str) -> str:
+    return template(_path(name))
+
+
+@cache
+def _placeholders(name: str, text: str) -> frozenset[str]:
+    """The placeholders of a template; cached by its text, since a person may change the file."""
+    import jinja2
+    from jinja2 import meta
+
+    try:
+        return frozenset(meta.find_undeclared_variables(jinja2.Environment().parse(text)))
+    except jinja2.TemplateSyntaxError as error:
+        found = f"{_where(name)}, line {error.lineno}: expected a Jinja template, found {error.message}"
+        raise RequestError(found, "Mend it, or delete it to get back the one that ships.") from None
+
+
+def _refuse_difference(name: str, wanted: frozenset[str], given: frozenset[str]) -> None:
+    """Refuse a template that leaves something out, or asks for what there is not."""
+    missing, unused = sorted(wanted - given), sorted(given - wanted)
+    if not missing and not unused:
+        return
+    found = [f"asks for {', '.join(missing)}, which it is not given"] if missing else []
+    found += [f"leaves out {', '.join(unused)}"] if unused else []
+    remedy = f"Its placeholders are: {', '.join(sorted(given))}. Use each of them, and no other."
+    raise RequestError(f"{_where(name)}: {'; it '.join(found)}.", remedy)
+
+
+def _where(name: str) -> str:
+    return str(own_prompt(_path(name)) or _path(name))

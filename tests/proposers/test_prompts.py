@@ -1,0 +1,61 @@
+"""Prompts are files: complete, without a remainder, and a person may replace them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from example_spaces import SPACES
+
+from archsearch.candidate.check import check
+from archsearch.errors import RequestError
+from archsearch.proposers.prompts import EXAMPLES, PARTS, example, prompt, system_prompt
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    folder = tmp_path / "archsearch" / "prompts"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("key", EXAMPLES)
+def test_the_worked_examples_pass_the_static_check(key: str) -> None:
+    assert [str(finding) for finding in check(example(key), SPACES[key])] == []
+
+
+def test_the_static_prefix_shows_both_examples_whole() -> None:
+    told = system_prompt()
+    assert all(example(key).strip() in told for key in EXAMPLES)
+
+
+def test_a_placeholder_without_a_value_is_an_error(own: Path) -> None:
+    (own / "repair.md.j2").write_text("{{ good }} {{ all }} {{ turned_back }} {{ mood }}")
+    with pytest.raises(RequestError, match=r"repair\.md\.j2: asks for mood"):
+        prompt("repair", good=1, all=2, turned_back=[])
+
+
+def test_a_value_that_is_not_used_is_an_error(own: Path) -> None:
+    (own / "repair.md.j2").write_text("{{ good }} {{ all }}")
+    with pytest.raises(RequestError, match=r"repair\.md\.j2: leaves out turned_back"):
+        prompt("repair", good=1, all=2, turned_back=[])
+
+
+def test_a_file_of_the_user_is_taken_in_the_place_of_ours(own: Path) -> None:
+    ours = system_prompt()
+    (own / "system.md.j2").write_text("Think of enzymes.\n{{ white_box }}\n{{ with_net }}")
+    assert ours != system_prompt()
+    assert system_prompt().startswith("Think of enzymes.")
+
+
+def test_a_broken_file_of_the_user_is_told_with_its_line(own: Path) -> None:
+    (own / "repair.md.j2").write_text("fine\n{% for %}")
+    with pytest.raises(RequestError, match="line 2: expected a Jinja template"):
+        prompt("repair", good=1, all=2, turned_back=[])
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_is_there(name: str) -> None:
+    with pytest.raises(RequestError, match="leaves out|asks for"):
+        prompt(name, nothing_of_the_kind=1)
