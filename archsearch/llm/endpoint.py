@@ -1,0 +1,110 @@
+"""Which LLM is asked, where, and with which key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from archsearch.errors import RequestError
+from archsearch.settings import LlmSettings
+
+KEY, BASE_URL, MODEL = "OPENAI_API_KEY", "OPENAI_BASE_URL", "ARCHSEARCH_LLM_MODEL"
+HOSTED = "https://api.openai.com/v1"
+NO_KEY = "none"
+"""What servers that want no key are sent, because the protocol has a place for one."""
+SHORTEST_SECRET = 8
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A model at an address. The key is in no text that this value gives of itself.
+
+    Args:
+        settings: with model and address filled in.
+        key: what the endpoint knows the caller by; empty if there is none.
+    """
+
+    settings: LlmSettings
+    key: str = field(default="", repr=False)
+
+    @property
+    def model(self) -> str:
+        """The model that is asked for."""
+        assert self.settings.model is not None
+        return self.settings.model
+
+    @property
+    def base_url(self) -> str:
+        """The address, up to `/v1`."""
+        return self.settings.base_url or HOSTED
+
+    @property
+    def host(self) -> str:
+        """The name of the machine that is asked."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the LLM runs on this machine, so that nothing leaves it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    def scrubbed(self, text: str) -> str:
+        """The text without the key. A word as short as `none` is no secret, and would be missing elsewhere."""
+        return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_SECRET else text
+
+    def __str__(self) -> str:
+        return f"{self.model} at {self.base_url}"
+
+
+def endpoint_of(settings: LlmSettings, environment: Mapping[str, str], recorded: bool = False) -> Endpoint | None:
+    """The LLM that settings and environment name; settings go first.
+
+    Args:
+        settings: what flags or a record say.
+        environment: of this process.
+        recorded: whether the settings come from the record of a run rather than from the person at this machine. Then
+            the key goes only where the environment says, or to the hosted service: a run folder from elsewhere must
+            not be able to send it to somebody.
+
+    Returns:
+        The endpoint, or None if no model is named.
+
+    Raises:
+        RequestError: an address or a key that cannot be one, or a limit in money without a price.
+    """
+    model = settings.model or _value(environment, MODEL)
+    if model is None:
+        return None
+    named = _value(environment, BASE_URL)
+    filled = _filled(settings, model, settings.base_url or named)
+    key = _key(environment)
+    if recorded and filled.base_url not in (None, HOSTED, named and named.rstrip("/")):
+        key = ""
+    return Endpoint(filled, key)
+
+
+def _filled(settings: LlmSettings, model: str, base_url: str | None) -> LlmSettings:
+    try:
+        return LlmSettings.model_validate({**settings.model_dump(), "model": model, "base_url": base_url})
+    except ValidationError as error:
+        finding = error.errors(include_url=False, include_input=False)[0]
+        place = BASE_URL if finding["loc"] == ("base_url",) else "LLM settings"
+        raise RequestError(f"{place}: {finding['msg'].removeprefix('Value error, ')}.") from None
+
+
+def _key(environment: Mapping[str, str]) -> str:
+    """The key; a line break at its end is what copying leaves."""
+    key = _value(environment, KEY) or ""
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise RequestError(
+            f"{KEY}: expected letters, digits and signs, found a space or something that cannot be sent.",
+            "Copy the key again.",
+        )
+    return key
+
+
+def _value(environment: Mapping[str, str], name: str) -> str | None:
+    return environment.get(name, "").strip() or None
