@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from archsearch.candidate.genes import choices
@@ -77,7 +79,7 @@ def _library_term(item: LibraryTerm) -> str:
     return _joined(f"{item.name} = {item.expression} ({place})", item.description)
 
 
-def _places(equations: dict[str, str]) -> str:
+def _places(equations: Mapping[str, str]) -> str:
     stands = ", ".join(f"{sign} in d{state}/dt" for state, sign in equations.items())
     return stands or "in no equation itself: other terms use it"
 

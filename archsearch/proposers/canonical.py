@@ -28,9 +28,9 @@ class UnreadableError(Exception):
 def canonical(source: str) -> str | None:
     """A text that two candidates share if their equations are the same up to names and order; None if unreadable.
 
-    Sums, products and fractions are brought into one form, fixed parameters become their values, free parameters and nets
-    are numbered. Sizes and structure of nets, and regularizers, count: they make another fit. Where two parameters
-    play alike parts, the numbering may differ and a duplicate goes unnoticed; what is told to be one always is.
+    Sums, products and fractions are brought into one form, fixed parameters become their values, free ones numbers.
+    Sizes and structure of nets, and regularizers, count: they make another fit. Where two parameters play alike parts,
+    the numbering may differ and a duplicate goes unnoticed; what is told to be one always is.
     """
     try:
         return _Form(source).text()

@@ -172,7 +172,8 @@ def _least_squares(
     def wrong(values: Floats) -> Floats:
         found = residuals(values)
         scaled = np.concatenate([found[state] / sizes[state] for state in found])
-        return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=WRONG, neginf=-WRONG), -WRONG, WRONG)
+        clipped: Floats = np.clip(np.nan_to_num(scaled, nan=0.0, posinf=WRONG, neginf=-WRONG), -WRONG, WRONG)
+        return clipped
 
     inside = np.clip(start, low + 1e-12 * np.abs(start), high - 1e-12 * np.abs(start))
     scale = np.where(start == 0, 1.0, np.abs(start))

@@ -57,5 +57,5 @@ def test_a_broken_file_of_the_user_is_told_with_its_line(own: Path) -> None:
 
 @pytest.mark.parametrize("name", PARTS)
 def test_every_part_is_there(name: str) -> None:
-    with pytest.raises(RequestError, match="leaves out|asks for"):
+    with pytest.raises(RequestError, match=r"leaves out|asks for"):
         prompt(name, nothing_of_the_kind=1)
