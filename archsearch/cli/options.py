@@ -19,6 +19,12 @@ RunsDir = Annotated[Path, typer.Option(metavar="DIR", help="Where runs are looke
 Candidate = Annotated[
     str | None, typer.Argument(metavar="CANDIDATE", help="Its number, or the beginning of its id. Default: the best.")
 ]
+LlmModel = Annotated[
+    str | None, typer.Option("--llm-model", metavar="NAME", help="The LLM to ask. Default: ARCHSEARCH_LLM_MODEL.")
+]
+LlmBaseUrl = Annotated[
+    str | None, typer.Option("--llm-base-url", metavar="URL", help="Where it is asked. Default: OPENAI_BASE_URL.")
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
 ]

@@ -26,7 +26,7 @@ def cost_of(usage: Usage, price: Price | None) -> Decimal | None:
 
 def tokens_in(text: str) -> int:
     """An upper estimate of the tokens of a text."""
-    return -(-len(text.encode()) // BYTES_PER_TOKEN)
+    return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 
 def reserved_for(question: Question) -> Usage:

@@ -27,14 +27,14 @@ class Lenient(BaseModel):
 class Function(Lenient):
     """The function of a call."""
 
-    name: str = ""
+    name: str | None = None
     arguments: str | dict[str, Any] | None = None
 
 
 class ToolCall(Lenient):
     """A call that the LLM wants made."""
 
-    function: Function = Function()
+    function: Function | None = None
 
 
 class Said(Lenient):
@@ -106,7 +106,7 @@ def read_completion(payload: Payload) -> Completion:
 def used(completion: Completion, sent: str) -> Usage:
     """The tokens that a server reports, or an estimate where it reports none or what cannot be."""
     usage = completion.usage if isinstance(completion.usage, dict) else {}
-    length = len(sent.encode()) + OVERHEAD
+    length = len(sent.encode("utf-8", "replace")) + OVERHEAD
     given, got, total = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
     if given is None or got is None or given > length:
         reply = completion.text + "".join(call.name + call.arguments for call in completion.calls)
@@ -117,9 +117,11 @@ def used(completion: Completion, sent: str) -> Usage:
     return Usage(given, max(got, (total or 0) - given), min(cached or 0, given))
 
 
-def _call(function: Function) -> Call:
+def _call(function: Function | None) -> Call:
+    function = function or Function()
     written = function.arguments
-    return Call(function.name, json.dumps(written) if isinstance(written, dict) else written or "")
+    text = json.dumps(written) if isinstance(written, dict) else written or ""
+    return Call(function.name or "", text)
 
 
 def _count(value: Any) -> int | None:

@@ -52,22 +52,35 @@ class Endpoint:
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
     def scrubbed(self, text: str) -> str:
-        """The text without the key. A word as short as `none` is no secret, and would be missing elsewhere."""
+        """The text without the key, and without halves of characters, which no file can hold.
+
+        A key as short as `none` is no secret, and would be missing elsewhere.
+        """
+        text = text.encode("utf-8", "replace").decode()
         return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_SECRET else text
 
     def __str__(self) -> str:
         return f"{self.model} at {self.base_url}"
 
 
-def endpoint_of(settings: LlmSettings, environment: Mapping[str, str], recorded: bool = False) -> Endpoint | None:
-    """The LLM that settings and environment name; settings go first.
+def endpoint_of(
+    settings: LlmSettings,
+    environment: Mapping[str, str],
+    *,
+    model: str | None = None,
+    base_url: str | None = None,
+    recorded: bool = False,
+) -> Endpoint | None:
+    """The LLM that flags, settings and environment name, in this order.
 
     Args:
-        settings: what flags or a record say.
+        settings: the settings; the endpoint has them with model and address filled in.
         environment: of this process.
+        model: what a flag says.
+        base_url: what a flag says.
         recorded: whether the settings come from the record of a run rather than from the person at this machine. Then
-            the key goes only where the environment says, or to the hosted service: a run folder from elsewhere must
-            not be able to send it to somebody.
+            the key goes only where a flag or the environment says, or to the hosted service: a run folder from
+            elsewhere must not be able to send it to somebody.
 
     Returns:
         The endpoint, or None if no model is named.
@@ -75,15 +88,13 @@ def endpoint_of(settings: LlmSettings, environment: Mapping[str, str], recorded:
     Raises:
         RequestError: an address or a key that cannot be one, or a limit in money without a price.
     """
-    model = settings.model or _value(environment, MODEL)
+    model = model or settings.model or _value(environment, MODEL)
     if model is None:
         return None
-    named = _value(environment, BASE_URL)
-    filled = _filled(settings, model, settings.base_url or named)
-    key = _key(environment)
-    if recorded and filled.base_url not in (None, HOSTED, named and named.rstrip("/")):
-        key = ""
-    return Endpoint(filled, key)
+    mine = base_url or _value(environment, BASE_URL)
+    filled = _filled(settings, model, base_url or settings.base_url or mine)
+    trusted = not recorded or filled.base_url in (None, HOSTED, mine and mine.rstrip("/"))
+    return Endpoint(filled, _key(environment) if trusted else "")
 
 
 def _filled(settings: LlmSettings, model: str, base_url: str | None) -> LlmSettings:
@@ -91,8 +102,10 @@ def _filled(settings: LlmSettings, model: str, base_url: str | None) -> LlmSetti
         return LlmSettings.model_validate({**settings.model_dump(), "model": model, "base_url": base_url})
     except ValidationError as error:
         finding = error.errors(include_url=False, include_input=False)[0]
-        place = BASE_URL if finding["loc"] == ("base_url",) else "LLM settings"
-        raise RequestError(f"{place}: {finding['msg'].removeprefix('Value error, ')}.") from None
+        what = finding["msg"].removeprefix("Value error, ")
+        if finding["loc"] == ("base_url",):
+            raise RequestError(f"The base URL of the LLM: {what}.", f"Correct --llm-base-url or {BASE_URL}.") from None
+        raise RequestError(f"LLM settings: {what}.") from None
 
 
 def _key(environment: Mapping[str, str]) -> str:

@@ -86,10 +86,10 @@ def outage_of(error: Exception, status: int, endpoint: Endpoint) -> Outage:
 
 
 def out_of_time(status: int, endpoint: Endpoint) -> Outage:
-    """The time is over; what the server said last tells why, if it said anything."""
+    """The time is over, or would be after the wait that the server wants; its last status tells why."""
     seconds = endpoint.settings.timeout_seconds
     if status == 429:
-        return _limited(f"{_who(endpoint)} was still limiting the rate of calls after {seconds:g} s.")
+        return _limited(f"{_who(endpoint)} limits the rate of calls for longer than the {seconds:g} s of a call.")
     if status >= 500:
         return Outage("server", f"{_who(endpoint)} still failed ({status}) after {seconds:g} s.", GO_ON)
     message = f"{_who(endpoint)} gave no whole reply within {seconds:g} s."

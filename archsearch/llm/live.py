@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import cast
 
 from archsearch.llm.budget import Ledger, cost_of, reserved_for
 from archsearch.llm.completion import read_completion, used
@@ -11,9 +12,10 @@ from archsearch.llm.dialect import Dialect
 from archsearch.llm.endpoint import Endpoint
 from archsearch.llm.exchanging import Obtained, Source, obtained
 from archsearch.llm.faults import ParameterRefused
-from archsearch.llm.messages import Usage
+from archsearch.llm.messages import Payload, Usage
 from archsearch.llm.outage import Kind, Outage
 from archsearch.llm.question import Question
+from archsearch.llm.reading import changed
 from archsearch.llm.record import Exchange, Problem, Record, Tokens
 from archsearch.llm.wire import Received, Wire
 
@@ -41,6 +43,14 @@ class Live(Source):
     def close(self) -> None:
         """Give the connection back."""
         self._wire.close()
+
+    def models(self) -> tuple[str, ...]:
+        """The names of the models that the endpoint offers.
+
+        Raises:
+            Outage: it does not say.
+        """
+        return self._wire.models()
 
     def _is_final(self, problem: Problem) -> bool:
         return problem.kind in KEPT
@@ -73,8 +83,8 @@ class Live(Source):
             base_url=self._endpoint.base_url,
             model=question.model,
             rung=question.rung,
-            occasion=question.occasion,
-            request=self._dialect.body(question),
+            occasion=self._endpoint.scrubbed(question.occasion),
+            request=self._body(question),
             reply=received.payload if received else None,
             problem=problem,
             tokens=Tokens.of(used_up) if used_up else None,
@@ -90,6 +100,10 @@ class Live(Source):
         """Sends it in the dialect of the endpoint, which is found out by being refused: four times at most."""
         while True:
             try:
-                return self._wire.complete(self._dialect.body(question))
+                return self._wire.complete(self._body(question))
             except ParameterRefused as refused:
                 self._dialect = self._dialect.refusing(refused.parameter)
+
+    def _body(self, question: Question) -> Payload:
+        """The body of the request, without the key even if somebody wrote it into a description."""
+        return cast(Payload, changed(self._dialect.body(question), self._endpoint.scrubbed))

@@ -90,7 +90,9 @@ class Wire:
         Raises:
             Outage: it does not say.
         """
-        return self._bounded(lambda: tuple(sorted(model.id for model in self._client.models.list())))
+        return self._bounded(
+            lambda: tuple(sorted(self._endpoint.scrubbed(str(model.id)) for model in self._client.models.list()))
+        )
 
     def _complete(self, body: Payload) -> Received:
         create = cast(Any, self._client.chat.completions.with_raw_response.create)
@@ -104,12 +106,9 @@ class Wire:
                 faults.outage_of(error, error.status_code, self._endpoint), parameter
             ) from None
         payload = faults.object_in(raw.content, raw.headers.get("content-type", ""))
-        clean = cast(Payload, changed(payload, self._clean))
-        return Received(clean, raw.retries_taken, raw.request_id)
-
-    def _clean(self, text: str) -> str:
-        """Without the key, and without halves of characters, which no file can hold."""
-        return self._endpoint.scrubbed(text.encode("utf-8", "replace").decode())
+        clean = cast(Payload, changed(payload, self._endpoint.scrubbed))
+        number = raw.request_id
+        return Received(clean, raw.retries_taken, number and self._endpoint.scrubbed(number))
 
     def _bounded(self, call: Callable[[], T]) -> T:
         """Does it in a thread of its own, and waits for that no longer than the settings say.
@@ -152,9 +151,19 @@ class Wire:
     def _after(self, response: httpx2.Response) -> None:
         call = cast(_Call, self._here.call)
         call.status = response.status_code
+        if response.is_error and _seconds_to_wait(response.headers) > call.seconds_left:
+            raise openai.APITimeoutError(response.request)
         if response.headers.get("content-encoding", "identity") != "identity":
             raise faults.Unreadable("compressed, although that was not asked for")
         response.stream = _Measured(cast(httpx2.SyncByteStream, response.stream), call, response.request)
+
+
+def _seconds_to_wait(headers: httpx2.Headers) -> float:
+    """How long the server says to wait, if it says so in seconds."""
+    try:
+        return float(headers.get("retry-after", ""))
+    except ValueError:
+        return 0.0
 
 
 class _Measured(httpx2.SyncByteStream):
