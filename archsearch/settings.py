@@ -115,7 +115,11 @@ class LlmSettings(Settings):
 class RunSettings(Settings):
     """Everything that a run depends on besides its problem."""
 
-    proposer: Literal["auto", "grammar"] = "auto"
+    proposer: Literal["auto", "grammar", "llm", "both"] = "auto"
+    """In the record of a run: what `auto` took."""
+    llm: LlmSettings = LlmSettings()
+    anonymise: bool = False
+    """Whether an LLM is told other names than those of the problem."""
     review: Literal["never"] = "never"
     executor: Literal["local"] = "local"
     workers: int = Field(default=2, ge=1, le=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +28,7 @@ T = TypeVar("T", bound=BaseModel)
 ROUND = 3
 """Proposals that one question asks for."""
 TOOL_CALLS = 4
+OCCASION = re.compile(r"proposals from (\d+) on")
 MOST_OUTAGES = 3
 """After so many questions in a row without a reply, an LLM is not asked again in this session."""
 
@@ -48,6 +50,17 @@ class Asker(Protocol):
     ) -> Answer[T]:
         """Ask; raises `Outage` if there is no usable reply, and nothing else."""
         ...
+
+
+def occasion_of(begin: int) -> str:
+    """By what the record knows the questions of a round."""
+    return f"proposals from {begin} on"
+
+
+def round_of(occasion: str) -> int | None:
+    """The number of the first proposal of the round that a recorded question belongs to."""
+    found = OCCASION.match(occasion)
+    return int(found[1]) if found else None
 
 
 def no_tools(history: Sequence[Evaluation], number: int) -> Sequence[Tool[Any]]:
@@ -142,7 +155,7 @@ class LanguageProposer(Proposer):
     def _asked(self, history: Sequence[Evaluation], begin: int) -> tuple[Candidate, ...]:
         """What the LLM suggests, the repaired included; nothing if it is out."""
         tools = self._toolbox(self._known(history, begin), begin)
-        occasion = f"proposals from {begin} on"
+        occasion = occasion_of(begin)
         try:
             answer = self._asker.ask(
                 self.conversation(history, begin), Reply, tools=tools, tool_calls=TOOL_CALLS, occasion=occasion

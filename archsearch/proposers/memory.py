@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archsearch.candidate.candidate import Candidate
@@ -52,3 +52,22 @@ class Memory(ABC):
     def wishes(self, number: int) -> Wishes:
         """What a person wanted when this proposal was made."""
         return Wishes()
+
+
+class Given(Memory):
+    """A memory of what it is given, for those who have no run.
+
+    Args:
+        past: proposals, in order.
+    """
+
+    def __init__(self, past: Sequence[Past] = ()) -> None:
+        self._past = tuple(past)
+
+    def before(self, number: int) -> tuple[Past, ...]:
+        """All proposals with smaller numbers, in order."""
+        return tuple(item for item in self._past if item.number < number)
+
+    def trained(self, number: int) -> Mapping[str, Floats]:
+        """Nothing: there was no evaluation."""
+        return {}

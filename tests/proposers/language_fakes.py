@@ -62,7 +62,7 @@ class FakeMemory(Memory):
     """Remembers what it is told."""
 
     past: list[Past] = field(default_factory=list)
-    wanted: Wishes = Wishes()
+    wanted: Wishes = field(default_factory=Wishes)
     predictions: dict[int, Mapping[str, Floats]] = field(default_factory=dict)
 
     def before(self, number: int) -> tuple[Past, ...]:

@@ -138,7 +138,8 @@ def test_an_outage_in_the_repair_turn_keeps_what_was_good() -> None:
 def test_the_static_prefix_comes_first_and_is_the_same_in_every_question() -> None:
     memory = FakeMemory()
     asking = proposer(FakeLlm(), memory)
-    (head, first), (again, second) = asking.conversation((), 3), asking.conversation((evaluation(Candidate("a", "p"), 0, 1.0),), 6)  # fmt: skip
+    head, first = asking.conversation((), 3)
+    again, second = asking.conversation((evaluation(Candidate("a", "p"), 0, 1.0),), 6)
     assert head == again
     same = next(place for place, (a, b) in enumerate(zip(first.text, second.text, strict=False)) if a != b)
     assert first.text[:same].endswith("# What was tried so far\n\n")
@@ -153,16 +154,15 @@ def test_feedback_holds_what_a_scientist_would_ask_for() -> None:
     source = "# the source of number 2"
     candidate = Candidate(source, "llm", "Growth saturates.", rationale="Because cells are full.")
     shape = PROBLEM.train.trajectories.states.shape
+    past = [Past(2, candidate), Past(3, Candidate("# 3", "llm", "Refused."), "It eats itself.")]
+    drift = np.linspace(0, 1, shape[1])[None, :, None]
     memory = FakeMemory(
-        past=[
-            Past(2, candidate),
-            Past(3, Candidate("# 3", "llm", "Refused."), "It eats itself."),
-            Past(4, Candidate("# 4", "llm", "Waits.")),
-        ],  # fmt: skip
+        past=[*past, Past(4, Candidate("# 4", "llm", "Waits."))],
         wanted=Wishes(("Look at S.",), ("uptake",), ("growth",)),
-        predictions={2: {"states": PROBLEM.train.trajectories.states + np.linspace(0, 1, shape[1])[None, :, None]}},
+        predictions={2: {"states": PROBLEM.train.trajectories.states + drift}},
     )
-    failed = Evaluation.of(Candidate("# 1", "llm", "Grows."), 1, Failure(kind="diverged", message="It blew up.", remedy="Bound it."))  # fmt: skip
+    failure = Failure(kind="diverged", message="It blew up.", remedy="Bound it.")
+    failed = Evaluation.of(Candidate("# 1", "llm", "Grows."), 1, failure)
     told = told_of(evaluation(candidate, 2, 0.123456, nets=1, mu=0.54321), failed, memory=memory)
     for expected in (
         source, "Why it was tried: Because cells are full.", "Error 0.1235", "rank 1", "X 0.1235", "b1 0.1235",
