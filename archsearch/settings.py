@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -94,7 +95,7 @@ class LlmSettings(Settings):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not re.fullmatch(r"https?://[!-~]+", value) or not parts.hostname or parts.port == 0:
             raise ValueError("expected an address such as http://localhost:11434/v1")
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
             raise ValueError("expected an address without a user, a password, a query or a fragment")
@@ -120,6 +121,8 @@ class RunSettings(Settings):
     llm: LlmSettings = LlmSettings()
     anonymise: bool = False
     """Whether an LLM is told other names than those of the problem."""
+    replay: str | None = None
+    """The run folder whose recorded replies stand for the LLM."""
     review: Literal["never"] = "never"
     executor: Literal["local"] = "local"
     workers: int = Field(default=2, ge=1, le=256)

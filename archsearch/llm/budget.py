@@ -73,8 +73,12 @@ class Ledger:
 
     def settle(self, expected: Usage, used: Usage) -> None:
         """Put what a reserved call used in the place of what was expected."""
-        given_back = Usage(-expected.input, -expected.output, -expected.cached, -expected.estimated)
-        self.usage = self.usage + given_back + used
+        self.usage = self.usage - expected + used
+
+    def withdraw(self, expected: Usage) -> None:
+        """Take back a reservation whose call was not made."""
+        self.calls -= 1
+        self.usage = self.usage - expected
 
     def count(self, used: Usage) -> None:
         """Count a call that was made before this process began."""

@@ -25,10 +25,12 @@ class Endpoint:
     Args:
         settings: with model and address filled in.
         key: what the endpoint knows the caller by; empty if there is none.
+        withheld: whether nothing of this person is sent, because only the record of a run names this address.
     """
 
     settings: LlmSettings
     key: str = field(default="", repr=False)
+    withheld: bool = False
 
     @property
     def model(self) -> str:
@@ -80,7 +82,7 @@ def endpoint_of(
         base_url: what a flag says.
         recorded: whether the settings come from the record of a run rather than from the person at this machine. Then
             the key goes only where a flag or the environment says, or to the hosted service: a run folder from
-            elsewhere must not be able to send it to somebody.
+            elsewhere must not be able to send it to somebody. To other addresses prompts go without it.
 
     Returns:
         The endpoint, or None if no model is named.
@@ -94,7 +96,7 @@ def endpoint_of(
     mine = base_url or _value(environment, BASE_URL)
     filled = _filled(settings, model, base_url or settings.base_url or mine)
     trusted = not recorded or filled.base_url in (None, HOSTED, mine and mine.rstrip("/"))
-    return Endpoint(filled, _key(environment) if trusted else "")
+    return Endpoint(filled, _key(environment) if trusted else "", withheld=not trusted)
 
 
 def _filled(settings: LlmSettings, model: str, base_url: str | None) -> LlmSettings:

@@ -10,7 +10,7 @@ from typing import Any
 
 import openai
 
-from archsearch.llm.endpoint import BASE_URL, KEY, Endpoint
+from archsearch.llm.endpoint import BASE_URL, HOSTED, KEY, Endpoint
 from archsearch.llm.messages import Payload
 from archsearch.llm.outage import Kind, Outage
 from archsearch.llm.reading import cleaned
@@ -94,6 +94,14 @@ def out_of_time(status: int, endpoint: Endpoint) -> Outage:
         return Outage("server", f"{_who(endpoint)} still failed ({status}) after {seconds:g} s.", GO_ON)
     message = f"{_who(endpoint)} gave no whole reply within {seconds:g} s."
     return Outage("timeout", message, "Raise `timeout_seconds`, or lower `max_output_tokens`.")
+
+
+def no_key(endpoint: Endpoint) -> Outage | None:
+    """The outage that is certain before anything is sent: a hosted service that nobody has a key for."""
+    if endpoint.key or endpoint.base_url != HOSTED:
+        return None
+    message = f"{HOSTED} wants a key, and {KEY} is not set."
+    return Outage("key", message, f"Set {KEY}, or {BASE_URL} for another endpoint.")
 
 
 def refused_parameter(error: Exception, sent: Payload) -> str | None:
@@ -199,6 +207,8 @@ def _who(endpoint: Endpoint) -> str:
 
 
 def _key_state(endpoint: Endpoint) -> str:
+    if endpoint.withheld:
+        return f"it was not sent: only the record of the run names this address; confirm it by {BASE_URL}"
     return f"{KEY} is set" if endpoint.key else f"{KEY} is not set"
 
 

@@ -11,7 +11,7 @@ from archsearch.llm.completion import read_completion, used
 from archsearch.llm.dialect import Dialect
 from archsearch.llm.endpoint import Endpoint
 from archsearch.llm.exchanging import Obtained, Source, obtained
-from archsearch.llm.faults import ParameterRefused
+from archsearch.llm.faults import ParameterRefused, no_key
 from archsearch.llm.messages import Payload, Usage
 from archsearch.llm.outage import Kind, Outage
 from archsearch.llm.question import Question
@@ -98,6 +98,9 @@ class Live(Source):
 
     def _send(self, question: Question) -> Received:
         """Sends it in the dialect of the endpoint, which is found out by being refused: four times at most."""
+        without_key = no_key(self._endpoint)
+        if without_key is not None:
+            raise without_key
         while True:
             try:
                 return self._wire.complete(self._body(question))

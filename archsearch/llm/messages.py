@@ -80,6 +80,14 @@ class Usage:
             self.estimated + other.estimated,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input - other.input,
+            self.output - other.output,
+            self.cached - other.cached,
+            self.estimated - other.estimated,
+        )
+
 
 @dataclass(frozen=True)
 class ToolUse:

@@ -26,12 +26,13 @@ class Replayed(Source):
         return True
 
     def _obtain(self, question: Question) -> Obtained:
-        found = self._other.find(question.name)
-        if found is None:
-            message = f"The record in {self._other.folder} has no reply to this question ({question.name[:12]})."
-            raise Outage("not_recorded", message, "Repeat the search with the settings and the version that made it.")
         expected = reserved_for(question)
         self._ledger.reserve(expected)
+        found = self._other.find(question.name)
+        if found is None:
+            self._ledger.withdraw(expected)
+            message = f"The record in {self._other.folder} has no reply to this question ({question.name[:12]})."
+            raise Outage("not_recorded", message, "Repeat the search with the settings and the version that made it.")
         self._ledger.settle(expected, found.usage)
         self._record.keep(found)
         return obtained(found, replayed=True)

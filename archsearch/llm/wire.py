@@ -22,6 +22,10 @@ LARGEST = 8 * 2**20
 GRACE_SECONDS = 0.5
 """What the client may take to notice that its time is over."""
 CONNECT_SECONDS = 10.0
+IMPERSONAL = frozenset(
+    ["host", "accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent"]
+)
+"""The headers of a request that say nothing of who sends it."""
 T = TypeVar("T")
 
 
@@ -142,6 +146,9 @@ class Wire:
         left = cast(_Call, self._here.call).seconds_left
         if left <= 0:
             raise openai.APITimeoutError(request)
+        if self._endpoint.withheld:
+            for name in set(request.headers) - IMPERSONAL:
+                del request.headers[name]
         known = request.extensions["timeout"]
         request.extensions = {
             **request.extensions,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -13,8 +14,11 @@ from conftest import Reply
 from misbehaviours import KEY, OK
 from scripted_server import refuses, replies, serving
 
+from archsearch.llm.client import Llm
+from archsearch.llm.endpoint import HOSTED, endpoint_of
 from archsearch.llm.messages import user
 from archsearch.llm.outage import Outage
+from archsearch.settings import LlmSettings
 
 ASKED = (user("Which slot?"),)
 
@@ -78,6 +82,33 @@ def test_a_key_that_somebody_wrote_into_a_prompt_is_not_sent_there(llm_at: Any, 
         llm_at(server.base_url).ask((user(f"My key is {KEY}, which slot?"),), Reply)
     assert KEY not in str(server.asked[0].body)
     assert all(KEY not in path.read_text() for path in tmp_path.rglob("*.json"))
+
+
+def test_an_address_that_only_a_record_names_gets_nothing_of_this_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-mine")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", f"x-gateway: {KEY}")
+    with serving(refuses(401, "who are you?")) as server:
+        recorded = LlmSettings(model="m", base_url=server.base_url)
+        endpoint = endpoint_of(recorded, os.environ, recorded=True)
+        assert endpoint is not None
+        with Llm(endpoint, tmp_path) as llm:
+            outage = outage_of(llm)
+        (asked,) = server.asked
+    assert not {"authorization", "openai-organization", "x-gateway"} & set(asked.headers)
+    assert KEY not in str(asked)
+    assert "OPENAI_BASE_URL" in outage.message
+
+
+def test_the_hosted_service_is_not_asked_without_a_key(llm_at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("something was sent")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    outage = outage_of(llm_at(HOSTED, key=""))
+    assert (outage.kind, outage.lasting) == ("key", True)
 
 
 def test_nothing_is_sent_once_the_time_is_over(llm_at: Any) -> None:
