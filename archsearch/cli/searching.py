@@ -45,12 +45,19 @@ def search(study: Study, problem: Problem, settings: RunSettings, json: bool) ->
 
 def _search(study: Study, problem: Problem, settings: RunSettings, quiet: bool) -> Summary:
     """The search itself, with evaluators whose processes end with it."""
+    from archsearch.cli.proposing import proposing
     from archsearch.evaluation import Evaluator
     from archsearch.executors.local import LocalExecutor
-    from archsearch.proposers.grammar import GrammarProposer
     from archsearch.search import run_search
 
-    with ExitStack() as stack, progress(study, settings, quiet) as on_event:
+    def tell(text: str) -> None:
+        typer.echo(text, err=quiet)
+
+    with (
+        ExitStack() as stack,
+        proposing(study, problem, settings, tell) as who,
+        progress(study, settings, quiet) as on_event,
+    ):
 
         def make_evaluator() -> Evaluator:
             evaluator = Evaluator(problem, settings)
@@ -60,10 +67,11 @@ def _search(study: Study, problem: Problem, settings: RunSettings, quiet: bool) 
         return run_search(
             problem,
             study,
-            GrammarProposer(problem.space, settings.seed),
+            who.proposer,
             lambda: LocalExecutor(make_evaluator, settings.workers),
             settings,
             on_event,
+            who.gate,
         )
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation
 from archsearch.proposers.base import Proposer
-from archsearch.proposers.language import ROUND, LanguageProposer
+from archsearch.proposers.language import LanguageProposer
+from archsearch.proposers.questions import ROUND
 from archsearch.proposers.replies import AUTHOR
 
 Arm = Literal["llm", "grammar"]
@@ -87,28 +88,28 @@ class BothProposer(Proposer):
 
     def propose(self, history: Sequence[Evaluation], taken: frozenset[str], index: int) -> Candidate | None:
         """The next candidate; see `Proposer`."""
-        if index < self._language.first or self.arm(history, index) == "llm":
+        if index < self._language.questions.first or self.arm(history, index) == "llm":
             return self._language.propose(history, taken, index)
         found = self._grammar.propose(history, taken, index)
         return found or self._language.propose(history, taken, index)
 
     def arm(self, history: Sequence[Evaluation], index: int) -> Arm:
         """Whose the round of this proposal is."""
-        begin = self._language.begin_of(index)
+        begin = self._language.questions.begin_of(index)
         repeated = self._repeated(begin)
         if repeated is not None:
             return repeated
         known = [item for item in history if item.number <= begin - self._generation]
         earned = self.earned(known, begin)
         if min(item.evaluations for item in earned.values()) < ROUND:
-            return "llm" if (begin - self._language.first) // ROUND % 2 == 0 else "grammar"
+            return "llm" if (begin - self._language.questions.first) // ROUND % 2 == 0 else "grammar"
         share = earned["llm"].rate / (earned["llm"].rate + earned["grammar"].rate)
         draw = float(np.random.default_rng([self._seed, begin]).random())
         return "llm" if draw < min(max(share, LEAST), 1 - LEAST) else "grammar"
 
     def earned(self, known: Sequence[Evaluation], begin: int) -> dict[Arm, Earnings]:
         """What either has gained up to a round, by the evaluations that may be used."""
-        first = self._language.first
+        first = self._language.questions.first
         least = min((item.error for item in known if item.number < first), default=math.inf)
         asked = sum(item.author == AUTHOR for item in known)
         per_question = self._asking_seconds(begin) / asked if asked else 0.0

@@ -9,7 +9,8 @@ from archsearch.candidate.outcome import Evaluation
 from archsearch.problem.loading import load_problem
 from archsearch.proposers.both import LEAST, Arm, BothProposer
 from archsearch.proposers.grammar import GrammarProposer
-from archsearch.proposers.language import ROUND, LanguageProposer
+from archsearch.proposers.language import LanguageProposer
+from archsearch.proposers.questions import ROUND, Questions
 
 PROBLEM = load_problem("bioreactor")
 BEGINS = range(30, 30 + 200 * ROUND, ROUND)
@@ -17,7 +18,7 @@ BEGINS = range(30, 30 + 200 * ROUND, ROUND)
 
 def both(**more: object) -> BothProposer:
     grammar = GrammarProposer(PROBLEM.space, 0)
-    language = LanguageProposer(PROBLEM, FakeLlm(), FakeMemory(), 4, grammar)
+    language = LanguageProposer(Questions(PROBLEM, FakeMemory(), 4), FakeLlm(), grammar)
     return BothProposer(language, grammar, seed=0, generation=4, **more)  # type: ignore[arg-type]  # by their names
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from language_fakes import FakeLlm, FakeMemory
+from language_fakes import FakeMemory
 
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Part, Problem
 from archsearch.proposers.briefing import data_prompt, problem_prompt
 from archsearch.proposers.consulting import Consulting, DataArguments, ResidualArguments
 from archsearch.proposers.grammar import GrammarProposer
-from archsearch.proposers.language import LanguageProposer
 from archsearch.proposers.measured import GivenPhysics, Measured
 from archsearch.proposers.memory import Past, Wishes
+from archsearch.proposers.questions import Questions
 from archsearch.proposers.trends import autocorrelation, correlations, fifths, four, rank_correlation
 
 POISON = 87654321.0
@@ -46,16 +46,14 @@ def everything_told(problem: Problem) -> str:
     """A question in the midst of a search, with all that the tools can tell."""
     memory = FakeMemory(wanted=Wishes(hints=("Look at S.",)))
     grammar = GrammarProposer(problem.space, 0)
-    history = []
     for number in range(4):
         taken = frozenset(item.candidate.id for item in memory.past)
-        candidate = grammar.propose(history, taken, number)
+        candidate = grammar.propose((), taken, number)
         assert candidate is not None
         memory.past.append(Past(number, candidate))
     measured = Measured.of(problem)
     consulting = Consulting(measured, GivenPhysics.of(measured), memory)
-    proposer = LanguageProposer(problem, FakeLlm(), memory, 4, grammar, consulting.tools)
-    told = [message.text for message in proposer.conversation(history, 4)]
+    told = [message.text for message in Questions(problem, memory, 4).conversation((), 4)]
     state = problem.space.observed_names[0]
     told += [consulting.data(DataArguments(trajectory=name, states=(), rows=40)) for name in measured.trajectories.ids]
     told.append(consulting.residual(ResidualArguments(state=state, expression=state, against=state)))

@@ -12,10 +12,12 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation, Failure
 from archsearch.llm.outage import Outage
 from archsearch.problem.loading import load_problem
+from archsearch.proposers.base import Proposer
 from archsearch.proposers.grammar import GrammarProposer
-from archsearch.proposers.language import MOST_OUTAGES, ROUND, LanguageProposer, Toolbox, no_tools
+from archsearch.proposers.language import MOST_OUTAGES, LanguageProposer
 from archsearch.proposers.memory import Past, Wishes
 from archsearch.proposers.progress import in_full, stage
+from archsearch.proposers.questions import ROUND, Questions
 
 PROBLEM = load_problem("bioreactor")
 MONOD = [{"gene": "term.growth_rate", "value": "monod"}]
@@ -29,13 +31,13 @@ def edits(claim: str, gene: str, value: str, parent: str = "0") -> dict[str, Any
 LAWS = [edits(f"{law} law", "term.growth_rate", law) for law in ("monod", "haldane", "contois")]
 
 
-def proposer(llm: FakeLlm, memory: FakeMemory, toolbox: Toolbox = no_tools, told: list[str] | None = None) -> Any:
+def proposer(llm: FakeLlm, memory: FakeMemory, told: list[str] | None = None) -> LanguageProposer:
     said = [] if told is None else told
-    fallback = GrammarProposer(PROBLEM.space, 0)
-    return LanguageProposer(PROBLEM, llm, memory, GENERATION, fallback, toolbox, said.append)
+    questions = Questions(PROBLEM, memory, GENERATION)
+    return LanguageProposer(questions, llm, GrammarProposer(PROBLEM.space, 0), said.append)
 
 
-def propose(asking: Any, memory: FakeMemory, count: int, history: tuple[Evaluation, ...] = ()) -> list[Candidate]:
+def propose(asking: Proposer, memory: FakeMemory, count: int, history: tuple[Evaluation, ...] = ()) -> list[Candidate]:
     """The next candidates, remembered like a search does."""
     found = []
     for _ in range(count):
@@ -75,7 +77,7 @@ def test_a_search_that_is_resumed_within_a_round_asks_the_same_question() -> Non
 
 def test_evaluations_of_the_same_round_change_nothing() -> None:
     memory = FakeMemory()
-    asking = proposer(FakeLlm(), memory)
+    asking = proposer(FakeLlm(), memory).questions
     before = asking.conversation((), 3)
     later = evaluation(Candidate("x = 1", "llm"), 0, 0.5)
     assert asking.conversation((later,), 3) == before
@@ -109,6 +111,14 @@ def test_what_is_wrong_after_the_repair_is_proposed_last_for_the_search_to_refus
     assert found[5].author == "grammar"
 
 
+def test_a_round_of_nonsense_still_gets_on() -> None:
+    code = [{"claim": f"code {k}", "source": f"class Candidate{k}:\n    pass"} for k in range(3)]
+    llm, memory = FakeLlm(answers=lambda question: {"proposals": code}), FakeMemory()
+    authors = [item.author for item in propose(proposer(llm, memory), memory, 9)]
+    assert authors[3:6] == ["llm", "llm", "grammar"]
+    assert "grammar" in authors[6:]
+
+
 def test_an_outage_is_told_and_the_grammar_goes_on() -> None:
     told: list[str] = []
     llm, memory = FakeLlm([Outage("rate_limit", "Too many requests.", "Wait.")]), FakeMemory()
@@ -137,7 +147,7 @@ def test_an_outage_in_the_repair_turn_keeps_what_was_good() -> None:
 
 def test_the_static_prefix_comes_first_and_is_the_same_in_every_question() -> None:
     memory = FakeMemory()
-    asking = proposer(FakeLlm(), memory)
+    asking = proposer(FakeLlm(), memory).questions
     head, first = asking.conversation((), 3)
     again, second = asking.conversation((evaluation(Candidate("a", "p"), 0, 1.0),), 6)
     assert head == again
@@ -147,7 +157,7 @@ def test_the_static_prefix_comes_first_and_is_the_same_in_every_question() -> No
 
 def told_of(*history: Evaluation, memory: FakeMemory | None = None, index: int = 12) -> str:
     known = memory or FakeMemory()
-    return str(proposer(FakeLlm(), known).conversation(history, index)[1].text)
+    return str(proposer(FakeLlm(), known).questions.conversation(history, index)[1].text)
 
 
 def test_feedback_holds_what_a_scientist_would_ask_for() -> None:
@@ -201,5 +211,5 @@ def test_a_grammar_at_its_end_does_not_end_a_search_while_the_llm_has_ideas() ->
 
     llm = FakeLlm([{"proposals": LAWS[:1]}, {"proposals": LAWS[1:2]}])
     memory = FakeMemory()
-    asking = LanguageProposer(PROBLEM, llm, memory, GENERATION, Exhausted(PROBLEM.space, 0))
+    asking = LanguageProposer(Questions(PROBLEM, memory, GENERATION), llm, Exhausted(PROBLEM.space, 0))
     assert [item.claim for item in propose(asking, memory, 5)[3:]] == ["monod law", "haldane law"]

@@ -1,0 +1,203 @@
+"""Who proposes in a search: chosen from flags and settings, put together, and told."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archsearch.errors import RequestError
+
+if TYPE_CHECKING:
+    from archsearch.candidate.candidate import Candidate
+    from archsearch.candidate.outcome import Evaluation
+    from archsearch.evaluation import Evaluator
+    from archsearch.llm.client import Llm
+    from archsearch.problem.problem import Problem
+    from archsearch.proposers.base import Proposer
+    from archsearch.proposers.both import Arm
+    from archsearch.proposers.consulting import QuickFit
+    from archsearch.proposers.language import LanguageProposer
+    from archsearch.proposers.questions import Questions
+    from archsearch.search import Gate
+    from archsearch.settings import RunSettings
+    from archsearch.study.store import Study
+
+LLM_FOLDER = "llm"
+QUICK = {"collocation_steps": 20, "least_squares_steps": 5, "matching_steps": 50, "rollout_steps": 10}
+QUICK_SECONDS = 30.0
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Proposing:
+    """A proposer with the gate that its proposals pass first."""
+
+    proposer: Proposer
+    gate: Gate
+
+
+def chosen(settings: RunSettings, model: str | None, base_url: str | None) -> RunSettings:
+    """The settings with what `auto` takes, and with the LLM that flags and environment name.
+
+    Raises:
+        RequestError: an LLM is asked for, and none is named.
+    """
+    from archsearch.llm.endpoint import MODEL, endpoint_of
+
+    if settings.proposer == "grammar":
+        return settings
+    endpoint = endpoint_of(settings.llm, os.environ, model=model, base_url=base_url)
+    if endpoint is not None:
+        taken = "both" if settings.proposer == "auto" else settings.proposer
+        return settings.model_copy(update={"proposer": taken, "llm": endpoint.settings})
+    if settings.proposer != "auto":
+        remedy = f"Name one with --llm-model or {MODEL}, or search with --proposer grammar."
+        raise RequestError(f"--proposer {settings.proposer}: expected the name of an LLM, found none.", remedy)
+    return settings.model_copy(update={"proposer": "grammar"})
+
+
+def uses_llm(settings: RunSettings) -> bool:
+    """Whether a run asks an LLM."""
+    return settings.proposer in ("llm", "both")
+
+
+def first_prompt(problem: Problem, settings: RunSettings) -> str:
+    """Everything that the first question to an LLM says; nothing is sent."""
+    from archsearch.llm.question import Form, form_in_words, tools_in_words
+    from archsearch.proposers.baselines import baseline_candidates
+    from archsearch.proposers.memory import Given, Past
+    from archsearch.proposers.questions import TOOL_CALLS, Questions
+    from archsearch.proposers.replies import Reply
+
+    baselines = [Past(number, item) for number, item in enumerate(baseline_candidates(problem.space).values())]
+    with ExitStack() as stack:
+        questions = Questions(problem, Given(baselines), settings.generation, _quick_fit(problem, settings, stack))
+        conversation, tools = questions.conversation((), questions.first), questions.tools((), questions.first)
+    parts = [f"==== {message.role}\n\n{message.text.strip()}" for message in conversation]
+    parts.append(f"==== the form of the reply, as the endpoint wants it told\n\n{form_in_words(Form.of(Reply))}")
+    parts.append(f"==== the tools, at most {TOOL_CALLS} calls, told likewise\n\n{tools_in_words(tools)}")
+    return "\n\n".join(parts)
+
+
+@contextmanager
+def proposing(study: Study, problem: Problem, settings: RunSettings, tell: Tell) -> Iterator[Proposing]:
+    """The proposer of a run, with what it holds open until the search ends.
+
+    Args:
+        study: the run.
+        problem: what is asked.
+        settings: of the run.
+        tell: told which proposer it is, what the LLM may cost and has cost, and when it is out.
+    """
+    from archsearch.proposers.grammar import GrammarProposer
+    from archsearch.search import approve_all
+
+    if not uses_llm(settings):
+        tell("proposer: grammar; no LLM is asked")
+        yield Proposing(GrammarProposer(problem.space, settings.seed), approve_all)
+        return
+    with ExitStack() as stack:
+        yield _with_llm(study, problem, settings, tell, stack)
+
+
+def _with_llm(study: Study, problem: Problem, settings: RunSettings, tell: Tell, stack: ExitStack) -> Proposing:
+    """The language proposer, by itself or beside the grammar."""
+    from archsearch.proposers.grammar import GrammarProposer
+    from archsearch.proposers.language import LanguageProposer
+    from archsearch.proposers.questions import Questions
+    from archsearch.search import approve_all
+    from archsearch.study.memory import StudyMemory, refusing
+
+    grammar, memory = GrammarProposer(problem.space, settings.seed), StudyMemory(study)
+    questions = Questions(problem, memory, settings.generation, _quick_fit(problem, settings, stack))
+    llm = _llm(study, settings, stack)
+    tell(f"proposer: {_named(settings)}")
+    tell(f"LLM: {_estimate(questions, settings)}")
+    stack.callback(lambda: tell(f"LLM: {llm.ledger.told()}"))
+    language = LanguageProposer(questions, llm, grammar, lambda text: tell(f"note: {text}"))
+    proposer = _both(language, grammar, study, settings) if settings.proposer == "both" else language
+    return Proposing(proposer, refusing(memory, problem.space, approve_all))
+
+
+def _named(settings: RunSettings) -> str:
+    """Who proposes, in words."""
+    model = f"the LLM {settings.llm.model}"
+    replay = f", its replies those of {settings.replay}" if settings.replay else ""
+    return f"{'grammar and ' if settings.proposer == 'both' else ''}{model}{replay}"
+
+
+def _estimate(questions: Questions, settings: RunSettings) -> str:
+    """What the LLM may cost, before the start."""
+    from archsearch.llm.budget import estimate
+    from archsearch.proposers.questions import ROUND
+
+    rounds = math.ceil(max(0, settings.budget.trials - questions.first) / ROUND)
+    said = "\n".join(message.text for message in questions.conversation((), questions.first))
+    return f"{estimate(settings.llm, rounds, said)}; more if replies need repairs or tools"
+
+
+def _llm(study: Study, settings: RunSettings, stack: ExitStack) -> Llm:
+    from archsearch.llm.client import Llm
+    from archsearch.llm.endpoint import endpoint_of
+
+    endpoint = endpoint_of(settings.llm, os.environ, recorded=True)
+    if endpoint is None:
+        raise RequestError(f"{study.id}: expected an LLM in its settings, found none.", "Start a new run.")
+    replay = Path(settings.replay) / LLM_FOLDER if settings.replay else None
+    return stack.enter_context(Llm(endpoint, study.folder / LLM_FOLDER, replay))
+
+
+def _both(language: LanguageProposer, grammar: Proposer, study: Study, settings: RunSettings) -> Proposer:
+    from archsearch.llm.record import Record
+    from archsearch.proposers.both import BothProposer
+    from archsearch.proposers.questions import round_of
+
+    record = Record(study.folder / LLM_FOLDER)
+
+    def asking_seconds(number: int) -> float:
+        asked = ((round_of(exchange.occasion), exchange.seconds) for exchange in record.exchanges())
+        return sum(seconds for begin, seconds in asked if begin is not None and begin < number)
+
+    repeated = _authors(Path(settings.replay)) if settings.replay else lambda begin: None
+    return BothProposer(language, grammar, settings.seed, settings.generation, asking_seconds, repeated)
+
+
+def _authors(folder: Path) -> Callable[[int], Arm | None]:
+    """Whose each round of another run was."""
+    from archsearch.proposers.questions import ROUND
+    from archsearch.proposers.replies import AUTHOR
+    from archsearch.study.store import Study
+
+    authors = {number: item.candidate.author for number, item in Study.open(folder).proposals().items()}
+
+    def author(begin: int) -> Arm | None:
+        found = [authors[number] for number in range(begin, begin + ROUND) if number in authors]
+        return None if not found else "llm" if AUTHOR in found else "grammar"
+
+    return author
+
+
+def _quick_fit(problem: Problem, settings: RunSettings, stack: ExitStack) -> QuickFit:
+    """A fit of little effort, in a sandbox that is only opened if an LLM asks for one."""
+    fit = settings.fit.model_copy(update={"restarts": 1, **QUICK})
+    limits = settings.limits.model_copy(update={"wall_seconds": min(QUICK_SECONDS, settings.limits.wall_seconds)})
+    cheap = settings.model_copy(update={"fit": fit, "limits": limits})
+
+    @cache
+    def evaluator() -> Evaluator:
+        from archsearch.evaluation import Evaluator
+
+        found = Evaluator(problem, cheap)
+        stack.callback(found.close)
+        return found
+
+    def fitted(candidate: Candidate) -> Evaluation:
+        return evaluator().evaluate(candidate, 0).evaluation
+
+    return fitted
