@@ -20,6 +20,7 @@ T = TypeVar("T", bound=BaseModel)
 LONGER = 2
 """By how much the limit of a reply is raised, once, when a reply was cut off."""
 REPAIRS = 1
+NOTHING_SAID = "(no reply)"
 MOST_CALLS_AT_ONCE = 8
 
 
@@ -90,18 +91,24 @@ class Asking(Generic[T]):
 
     def _mend(self, wrong: Wrong) -> None:
         """Finds the next thing to try, or gives up."""
+        said = wrong.text.strip()
+        if wrong.absent and (said or not wrong.cut_off) and self._descended():
+            return  # words without JSON, cut off or not: the server passed over how it was asked
         if wrong.cut_off:
-            if not self._may_be_longer:
-                raise self._gave_up("truncated", wrong)
-            self._may_be_longer = False
-            self._question = replace(self._question, max_output=LONGER * self._question.max_output)
-        elif wrong.absent and self._descended():
-            pass
+            self._make_room(wrong)
         elif self._repairs_left:
             self._repairs_left -= 1
-            self._question = self._question.going_on(Message("assistant", wrong.text), user(self._repair(wrong)))
+            spoken = Message("assistant", said or NOTHING_SAID)  # servers refuse a message without words
+            self._question = self._question.going_on(spoken, user(self._repair(wrong)))
         else:
-            raise self._gave_up("tools" if wrong.wants_tools else "invalid" if wrong.text.strip() else "empty", wrong)
+            raise self._gave_up("tools" if wrong.wants_tools else "invalid" if said else "empty", wrong)
+
+    def _make_room(self, wrong: Wrong) -> None:
+        """Lets a reply that was cut off be longer, once."""
+        if not self._may_be_longer:
+            raise self._gave_up("truncated", wrong)
+        self._may_be_longer = False
+        self._question = replace(self._question, max_output=LONGER * self._question.max_output)
 
     def _repair(self, wrong: Wrong) -> str:
         form = form_in_words(self._question.form)

@@ -20,8 +20,8 @@ TOO_LONG = re.compile(
     r"context.?(length|window|size)|maximum context|too many tokens|prompt is too long", re.IGNORECASE
 )
 FILTERED = re.compile(r"content.?(filter|policy|management)", re.IGNORECASE)
-NO_MODEL = re.compile(r"model.{0,80}(not found|does not exist|not exist|unknown|invalid|not supported)", re.I | re.S)
-NO_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing|credit|payment", re.IGNORECASE)
+NO_MODEL = re.compile(r"model_not_found|(model|deployment)\b.{0,80}(not found|not exist)|no such model", re.I | re.S)
+NO_QUOTA = re.compile(r"insufficient.?(quota|credit|balance|funds)|exceeded your current quota|out of credit", re.I)
 GO_ON = "The search goes on without the LLM; resume it later to ask again."
 
 
@@ -108,7 +108,7 @@ def refused_parameter(error: Exception, sent: Payload) -> str | None:
     """The optional parameter that a refusal is about, so that the request can do without it."""
     if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
         return None
-    told = f"{error.param or ''} {_told(error)}"
+    told = error.param or _told(error)
     optional = ("max_completion_tokens", "max_tokens", "temperature", "seed")
     return next((name for name in optional if name in sent and re.search(rf"\b{name}\b", told)), None)
 
@@ -123,11 +123,11 @@ def _of_status(error: openai.APIStatusError, endpoint: Endpoint) -> Outage:
     if code == 403:
         return Outage("key", f"{who} does not let this key use {endpoint.model} ({code}).{said}", f"Check {KEY}.")
     if code == 429:
-        return _limited(f"{who} limits the rate of calls, after {endpoint.settings.retries} retries too.{said}")
+        return _limited(f"{who} limits the rate of calls.{said}")
     if 300 <= code < 400:
         return _of_redirect(error, endpoint)
     if code >= 500 and code != 501:
-        return Outage("server", f"{who} failed ({code}), after {endpoint.settings.retries} retries too.{said}", GO_ON)
+        return Outage("server", f"{who} failed ({code}).{said}", GO_ON)
     return Outage(_kind_of_refusal(code, told), f"{who} refused the request ({code}).{said}", _remedy(code, told))
 
 

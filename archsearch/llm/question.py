@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,7 +30,7 @@ class Form:
     @classmethod
     def of(cls, kind: type[BaseModel]) -> Form:
         """The form of a pydantic model, as strict as servers that enforce it want it."""
-        return cls(kind.__name__, _strict(kind.model_json_schema()))
+        return cls(re.sub(r"\W", "_", kind.__name__), _strict(kind.model_json_schema()))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,13 @@ TEXT = json.dumps(GOOD)
 OK = says(TEXT)
 SOON = {"retry_after_ms": "5"}
 NO_FORMAT = refuses(400, "response_format is not supported by this server")
+NO_FORMAT_HERE = refuses(400, "'response_format' of type 'json_schema' is not supported with this model.")
+NO_JSON_MODE = refuses(400, "The model m is not supported for JSON mode")
+TOO_FAST = refuses(
+    429,
+    "Rate limit reached. You can increase it by adding a payment method at .../account/billing.",
+    retry_after_ms="5",
+)
 PROSE = says("I think the growth rate should be learned.")
 
 
@@ -162,6 +169,8 @@ CASES = (
         rung="tool",
         requests=2,
     ),
+    case("400 on json_schema for this model", by_rung(OK, json_schema=NO_FORMAT_HERE), rung="tool", requests=2),
+    case("400 on json_schema, blaming the model", by_rung(OK, json_schema=NO_JSON_MODE), rung="tool", requests=2),
     case("400 down to json_object", by_rung(NO_FORMAT, json_object=OK), rung="json_object", requests=3),
     case("400 down to text", by_rung(NO_FORMAT, text=OK), rung="text", requests=4),
     case("400 at every rung", ALL_REFUSED, kind="refused", requests=4, told="response_format"),
@@ -195,6 +204,7 @@ CASES = (
     # limits and faults of the server
     case("429, then well", refuses(429, "slow down", **SOON), OK, requests=2),
     case("429 for ever", refuses(429, "slow down", **SOON), kind="rate_limit", requests=3),
+    case("429 that advertises payment", TOO_FAST, kind="rate_limit", requests=3),
     case("429 for an hour", refuses(429, "slow down", retry_after="3600"), kind="rate_limit"),
     case("429 for longer than we wait", refuses(429, "slow down", retry_after="60"), kind="rate_limit", **QUICK),
     case("500, then well", refuses(500, "oops", **SOON), OK, requests=2),
@@ -260,6 +270,7 @@ CASES = (
     case("a refusal", says(None, said={"refusal": "I cannot help with hares."}), kind="declined", told="hares"),
     case("cut off, then whole", says('{"slot": "gro', "length"), OK, requests=2),
     case("cut off for ever", says('{"slot": "gro', "length"), kind="truncated", requests=2, told="max_output_tokens"),
+    case("nonsense until it was cut off", says("la la la", "length"), kind="truncated", requests=5),
     case("thought until it was cut off", says("", "length"), kind="truncated", requests=2),
     # replies of odd shape
     case("content in parts", says([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": TEXT}])),

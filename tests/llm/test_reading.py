@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -31,10 +32,8 @@ def test_an_object_is_read_as_it_is_alone_and_in_a_fence(value: dict[str, object
 
 @given(st.text())
 def test_no_text_does_anything_but_be_read_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(NotJson):
         assert isinstance(json.loads(read_object(text)), dict)
-    except NotJson as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def eventful() -> tuple[Any, ...]:
 def test_a_replay_repeats_everything_without_a_network(llm_at: Any, tmp_path: Path) -> None:
     with serving(*eventful()) as server:
         live = talk(llm_at(server.base_url, "live", prices=PRICES))
-    assert [line.split(":")[0] for line in live if not line.startswith("Answer")][0] == "key"
+    assert next(line.split(":")[0] for line in live if not line.startswith("Answer")) == "key"
     replayed = talk(llm_at(server.base_url, "again", replay="live", prices=PRICES))
     assert replayed == live
     assert files(tmp_path / "again") == files(tmp_path / "live")
