@@ -86,13 +86,14 @@ def first_prompt(problem: Problem, settings: RunSettings) -> str:
 
 
 @contextmanager
-def proposing(study: Study, problem: Problem, settings: RunSettings, tell: Tell) -> Iterator[Proposing]:
+def proposing(study: Study, problem: Problem, settings: RunSettings, recorded: bool, tell: Tell) -> Iterator[Proposing]:
     """The proposer of a run, with what it holds open until the search ends.
 
     Args:
         study: the run.
         problem: what is asked.
         settings: of the run.
+        recorded: they come from a run folder, so a key goes only where this person says, see `endpoint_of`.
         tell: told which proposer it is, what the LLM may cost and has cost, and when it is out.
     """
     from archsearch.proposers.grammar import GrammarProposer
@@ -103,10 +104,13 @@ def proposing(study: Study, problem: Problem, settings: RunSettings, tell: Tell)
         yield Proposing(GrammarProposer(problem.space, settings.seed), approve_all)
         return
     with ExitStack() as stack:
-        yield _with_llm(study, problem, settings, tell, stack)
+        llm = stack.enter_context(_llm(study, settings, recorded))
+        yield _with_llm(study, problem, settings, llm, tell, stack)
 
 
-def _with_llm(study: Study, problem: Problem, settings: RunSettings, tell: Tell, stack: ExitStack) -> Proposing:
+def _with_llm(
+    study: Study, problem: Problem, settings: RunSettings, llm: Llm, tell: Tell, stack: ExitStack
+) -> Proposing:
     """The language proposer, by itself or beside the grammar."""
     from archsearch.proposers.grammar import GrammarProposer
     from archsearch.proposers.language import LanguageProposer
@@ -116,7 +120,6 @@ def _with_llm(study: Study, problem: Problem, settings: RunSettings, tell: Tell,
 
     grammar, memory = GrammarProposer(problem.space, settings.seed), StudyMemory(study)
     questions = Questions(problem, memory, settings.generation, _quick_fit(problem, settings, stack))
-    llm = _llm(study, settings, stack)
     tell(f"proposer: {_named(settings)}")
     tell(f"LLM: {_estimate(questions, settings)}")
     stack.callback(lambda: tell(f"LLM: {llm.ledger.told()}"))
@@ -142,15 +145,15 @@ def _estimate(questions: Questions, settings: RunSettings) -> str:
     return f"{estimate(settings.llm, rounds, said)}; more if replies need repairs or tools"
 
 
-def _llm(study: Study, settings: RunSettings, stack: ExitStack) -> Llm:
+def _llm(study: Study, settings: RunSettings, recorded: bool) -> Llm:
     from archsearch.llm.client import Llm
     from archsearch.llm.endpoint import endpoint_of
 
-    endpoint = endpoint_of(settings.llm, os.environ, recorded=True)
+    endpoint = endpoint_of(settings.llm, os.environ, recorded=recorded)
     if endpoint is None:
         raise RequestError(f"{study.id}: expected an LLM in its settings, found none.", "Start a new run.")
     replay = Path(settings.replay) / LLM_FOLDER if settings.replay else None
-    return stack.enter_context(Llm(endpoint, study.folder / LLM_FOLDER, replay))
+    return Llm(endpoint, study.folder / LLM_FOLDER, replay)
 
 
 def _both(language: LanguageProposer, grammar: Proposer, study: Study, settings: RunSettings) -> Proposer:

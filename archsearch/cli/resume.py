@@ -45,4 +45,4 @@ def resume(
     settings = settings.model_copy(update={"budget": budget, "workers": workers or settings.workers})
     if not json:
         tell_what_is_asked(problem, study)
-    search(study, problem, settings, json)
+    search(study, problem, settings, json, recorded=True)

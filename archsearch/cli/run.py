@@ -85,7 +85,7 @@ def run(
     study = Study.create(run_dir or new_run_folder(RUNS, problem.name), problem, settings, space)
     if not json:
         tell_what_is_asked(problem, study)
-    search(study, problem, settings, json)
+    search(study, problem, settings, json, recorded=replay is not None)
 
 
 def _require(device: str) -> None:

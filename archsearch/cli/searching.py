@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from archsearch.study.store import Study
 
 
-def search(study: Study, problem: Problem, settings: RunSettings, json: bool) -> None:
+def search(study: Study, problem: Problem, settings: RunSettings, json: bool, recorded: bool = False) -> None:
     """Searches until the budget is spent, and tells of it on standard output.
 
     Args:
@@ -28,9 +28,10 @@ def search(study: Study, problem: Problem, settings: RunSettings, json: bool) ->
         problem: what is asked.
         settings: how to search; budget and workers may differ from those of the run.
         json: print one document instead.
+        recorded: the settings come from a run folder rather than from the person who typed the command.
     """
     try:
-        summary = _search(study, problem, settings, quiet=json)
+        summary = _search(study, problem, settings, json, recorded)
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted; go on with: archsearch resume {study.folder}", err=True)
         raise typer.Exit(130) from None
@@ -43,7 +44,7 @@ def search(study: Study, problem: Problem, settings: RunSettings, json: bool) ->
         raise NothingFoundError(f"{study.id}: {why}.", f"`archsearch show {study.id}` says why, one by one.")
 
 
-def _search(study: Study, problem: Problem, settings: RunSettings, quiet: bool) -> Summary:
+def _search(study: Study, problem: Problem, settings: RunSettings, quiet: bool, recorded: bool) -> Summary:
     """The search itself, with evaluators whose processes end with it."""
     from archsearch.cli.proposing import proposing
     from archsearch.evaluation import Evaluator
@@ -55,7 +56,7 @@ def _search(study: Study, problem: Problem, settings: RunSettings, quiet: bool) 
 
     with (
         ExitStack() as stack,
-        proposing(study, problem, settings, tell) as who,
+        proposing(study, problem, settings, recorded, tell) as who,
         progress(study, settings, quiet) as on_event,
     ):
 

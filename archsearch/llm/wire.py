@@ -23,7 +23,7 @@ GRACE_SECONDS = 0.5
 """What the client may take to notice that its time is over."""
 CONNECT_SECONDS = 10.0
 IMPERSONAL = frozenset(
-    ["host", "accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent"]
+    "host accept accept-encoding connection content-type content-length user-agent x-stainless-raw-response".split()
 )
 """The headers of a request that say nothing of who sends it."""
 T = TypeVar("T")

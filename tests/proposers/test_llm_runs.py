@@ -11,15 +11,12 @@ from typing import Any
 import pytest
 from command_line import Told, ask
 from scripted_server import Asked, Exchange, Server, Step, refuses, says, serving
+from search_fakes import FakeEvaluator
 
-from archsearch.cli import run as run_module
-from archsearch.settings import FitSettings, RunSettings
+from archsearch import evaluation
 from archsearch.study.store import Study
 
 KEY = "sk-a-secret-that-nobody-may-read"
-QUICK = RunSettings(
-    workers=1, fit=FitSettings(segment_steps=2, least_squares_steps=3, matching_steps=10, rollout_steps=2)
-)
 TRIALS = 6
 
 LAWS = [
@@ -36,7 +33,7 @@ SECOND = [
 
 @pytest.fixture(autouse=True)
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "DEFAULT", QUICK)
+    monkeypatch.setattr(evaluation, "Evaluator", lambda problem, settings: FakeEvaluator(failing=0.0))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for name in ("OPENAI_BASE_URL", "ARCHSEARCH_LLM_MODEL"):
