@@ -144,10 +144,10 @@ def _llm(ask: bool, model: str | None, base_url: str | None) -> Finding:
     """Whether an LLM is configured and, if asked for, what it answers. None is needed, so none is no fault."""
     from archsearch.errors import ArchsearchError
     from archsearch.llm.endpoint import MODEL, endpoint_of
-    from archsearch.settings import LlmSettings
+    from archsearch.llm.own_settings import own_settings
 
     try:
-        endpoint = endpoint_of(LlmSettings(), os.environ, model=model, base_url=base_url)
+        endpoint = endpoint_of(own_settings(), os.environ, model=model, base_url=base_url)
         if endpoint is None:
             named = f"Name one with --llm-model or {MODEL}." if ask else ""
             return Finding("llm", "none is named; the grammar proposer needs none", named)
