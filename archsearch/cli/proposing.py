@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from archsearch.proposers.both import Arm
     from archsearch.proposers.consulting import QuickFit
     from archsearch.proposers.language import LanguageProposer
+    from archsearch.proposers.memory import Memory
     from archsearch.proposers.questions import Questions
     from archsearch.search import Gate
     from archsearch.settings import RunSettings
@@ -72,12 +73,12 @@ def first_prompt(problem: Problem, settings: RunSettings) -> str:
     from archsearch.llm.question import Form, form_in_words, tools_in_words
     from archsearch.proposers.baselines import baseline_candidates
     from archsearch.proposers.memory import Given, Past
-    from archsearch.proposers.questions import TOOL_CALLS, Questions
+    from archsearch.proposers.questions import TOOL_CALLS
     from archsearch.proposers.replies import Reply
 
     baselines = [Past(number, item) for number, item in enumerate(baseline_candidates(problem.space).values())]
     with ExitStack() as stack:
-        questions = Questions(problem, Given(baselines), settings.generation, _quick_fit(problem, settings, stack))
+        questions = _questions(problem, settings, Given(baselines), stack)
         conversation, tools = questions.conversation((), questions.first), questions.tools((), questions.first)
     parts = [f"==== {message.role}\n\n{message.text.strip()}" for message in conversation]
     parts.append(f"==== the form of the reply, as the endpoint wants it told\n\n{form_in_words(Form.of(Reply))}")
@@ -114,12 +115,11 @@ def _with_llm(
     """The language proposer, by itself or beside the grammar."""
     from archsearch.proposers.grammar import GrammarProposer
     from archsearch.proposers.language import LanguageProposer
-    from archsearch.proposers.questions import Questions
     from archsearch.search import approve_all
     from archsearch.study.memory import StudyMemory, refusing
 
     grammar, memory = GrammarProposer(problem.space, settings.seed), StudyMemory(study)
-    questions = Questions(problem, memory, settings.generation, _quick_fit(problem, settings, stack))
+    questions = _questions(problem, settings, memory, stack)
     tell(f"proposer: {_named(settings)}")
     tell(f"LLM: {_estimate(questions, settings)}")
     stack.callback(lambda: tell(f"LLM: {llm.ledger.told()}"))
@@ -128,10 +128,20 @@ def _with_llm(
     return Proposing(proposer, refusing(memory, problem.space, approve_all))
 
 
+def _questions(problem: Problem, settings: RunSettings, memory: Memory, stack: ExitStack) -> Questions:
+    """The questions to the LLM, under the names of the problem or under others."""
+    from archsearch.proposers.anonymous import AnonymousQuestions
+    from archsearch.proposers.questions import Questions
+
+    kind = AnonymousQuestions if settings.anonymise else Questions
+    return kind(problem, memory, settings.generation, _quick_fit(problem, settings, stack))
+
+
 def _named(settings: RunSettings) -> str:
     """Who proposes, in words."""
     model = f"the LLM {settings.llm.model}"
     replay = f", its replies those of {settings.replay}" if settings.replay else ""
+    model += ", told other names" if settings.anonymise else ""
     return f"{'grammar and ' if settings.proposer == 'both' else ''}{model}{replay}"
 
 

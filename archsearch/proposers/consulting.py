@@ -57,8 +57,8 @@ class ResidualArguments(Arguments):
     """What `residual` takes."""
 
     state: Annotated[str, Field(description="whose derivative")]
-    expression: Annotated[str, Field(description="what is subtracted from it, e.g. mu * X - dilution_rate * X")]
-    against: Annotated[str, Field(description="an expression that the residual is tabulated against, e.g. S / X")]
+    expression: Annotated[str, Field(description="what is subtracted from it, e.g. rate * A - loss")]
+    against: Annotated[str, Field(description="an expression that the residual is tabulated against, e.g. A / B")]
 
 
 class FitArguments(Arguments):

@@ -93,7 +93,8 @@ class LanguageProposer(Proposer):
     def _round(self, history: Sequence[Evaluation], begin: int) -> tuple[Candidate, ...]:
         """The candidates of a round, good ones first."""
         if begin not in self._rounds:
-            self._rounds[begin] = self._asked(history, begin) if self._outages < MOST_OUTAGES else ()
+            found = self._asked(history, begin) if self._outages < MOST_OUTAGES else ()
+            self._rounds[begin] = tuple(self.questions.candidate(candidate) for candidate in found)
         return self._rounds[begin]
 
     def _asked(self, history: Sequence[Evaluation], begin: int) -> tuple[Candidate, ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation
 from archsearch.llm.messages import Message, system, user
 from archsearch.llm.tools import Tool
@@ -61,6 +62,10 @@ class Questions:
     def past(self, begin: int) -> tuple[Past, ...]:
         """What was proposed before a round."""
         return self._memory.before(begin)
+
+    def candidate(self, suggested: Candidate) -> Candidate:
+        """A candidate that was suggested, under the names of the problem."""
+        return suggested
 
     def conversation(self, history: Sequence[Evaluation], begin: int) -> tuple[Message, ...]:
         """What is said at the beginning of a round: what never changes, the problem, then what was tried.

@@ -163,6 +163,21 @@ def test_both_together_are_repeated_the_same_way(server: Server, run: Callable[.
     assert outcomes(tmp_path / "again") == outcomes(tmp_path / "both")
 
 
+def test_an_anonymous_search_sends_no_name_and_is_repeated(run: Callable[..., Told], tmp_path: Path) -> None:
+    edits = {law: [{"gene": "term.q1", "value": law}] for law in ("l1", "l2", "l3")}
+    laws = [{"claim": f"{law} for q1", "parent": "0", "edits": edit} for law, edit in edits.items()]
+    with serving(says(json.dumps({"proposals": laws}))) as server:
+        told = run(server, "hidden", "--anonymise")
+        assert told.code == 0, told.err
+        sent = json.dumps(server.asked[0].body["messages"][1:])
+    assert not {"growth_rate", "substrate", "biomass", "monod", "mu_max"} & set(re.findall(r"\w+", sent.lower()))
+    evaluations = Study.open(tmp_path / "hidden").evaluations()
+    claims = [f"{law} for growth_rate" for law in ("monod", "haldane", "contois")]
+    assert [item.claim for item in evaluations[3:]] == claims
+    assert ask("run", "bioreactor", "--replay", tmp_path / "hidden", "--run-dir", tmp_path / "again").code == 0
+    assert outcomes(tmp_path / "again") == outcomes(tmp_path / "hidden")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
