@@ -22,17 +22,10 @@ LARGEST = 8 * 2**20
 GRACE_SECONDS = 0.5
 """What the client may take to notice that its time is over."""
 CONNECT_SECONDS = 10.0
+OF_THE_CLIENT = "x-stainless-raw-response"
+"""By which the client itself knows, when the answer is there, what it was asked for."""
 IMPERSONAL = frozenset(
-    [
-        "host",
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-type",
-        "content-length",
-        "user-agent",
-        "x-stainless-raw-response",
-    ]
+    ["host", "accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent", OF_THE_CLIENT]
 )
 """The headers of a request that say nothing of who sends it."""
 T = TypeVar("T")
@@ -200,7 +193,7 @@ class _Measured(httpx2.SyncByteStream):
             size += len(piece)
             if size > LARGEST:
                 raise faults.TooLarge
-            if False:
+            if self._call.seconds_left <= 0:
                 raise openai.APITimeoutError(self._request)
             yield piece
 
