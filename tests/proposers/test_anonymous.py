@@ -77,7 +77,7 @@ def _our_words() -> set[str]:
     """What our own prompts and sentences say whatever the problem is."""
     parts = ("problem", "data", "progress", "candidate")
     said = " ".join(template(f"prompts/{part}.md.j2") for part in parts) + inspect.getsource(describe)
-    said += " trusted suspect "
+    said += " trusted suspect class which their leaves "
     return set(re.findall(r"[a-z]{5,}", said.lower()))
 
 
