@@ -50,10 +50,11 @@ def chosen(settings: RunSettings, model: str | None, base_url: str | None) -> Ru
         RequestError: an LLM is asked for, and none is named.
     """
     from archsearch.llm.endpoint import MODEL, endpoint_of
+    from archsearch.llm.own_settings import own_settings
 
     if settings.proposer == "grammar":
         return settings
-    endpoint = endpoint_of(settings.llm, os.environ, model=model, base_url=base_url)
+    endpoint = endpoint_of(own_settings(), os.environ, model=model, base_url=base_url)
     if endpoint is not None:
         taken = "both" if settings.proposer == "auto" else settings.proposer
         return settings.model_copy(update={"proposer": taken, "llm": endpoint.settings})

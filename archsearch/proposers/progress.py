@@ -136,13 +136,22 @@ def in_full(fitting: Sequence[Evaluation]) -> list[Evaluation]:
 
 
 def stage(fitting: Sequence[Evaluation]) -> Stage:
-    """White box first: laws, then nets where laws are exhausted, then laws for what the nets have found."""
+    """White box first: laws, then nets where laws are exhausted, then laws for what the nets have found.
+
+    A net in every equation at once, as a baseline has it, has found nothing that could be named.
+    """
     white = [item for item in fitting if not item.nets]
-    gray = [item for item in fitting if item.nets and item.terms]
+    gray = [item for item in fitting if _is_hybrid(item)]
     if len(white) <= LAWS_FIRST:
         return "laws"
     best_white = min(item.error for item in white)
     return "distil" if any(item.error < BETTER * best_white for item in gray) else "nets"
+
+
+def _is_hybrid(item: Evaluation) -> bool:
+    """Whether it has nets in places of their own among terms."""
+    kept = any(term.status != "dropped" for term in item.terms.values())
+    return bool(item.nets) and kept and not (item.genome or {}).get("everywhere")
 
 
 def _architecture(item: Evaluation) -> frozenset[str]:
