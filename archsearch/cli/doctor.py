@@ -151,7 +151,7 @@ def _llm(ask: bool, model: str | None, base_url: str | None) -> Finding:
         if endpoint is None:
             named = f"Name one with --llm-model or {MODEL}." if ask else ""
             return Finding("llm", "none is named; the grammar proposer needs none", named)
-        return _probed(endpoint) if ask else Finding("llm", f"{endpoint}, not asked (--llm asks it)")
+        return _probed(endpoint) if ask else Finding("llm", f"{endpoint} ({endpoint.reach}), not asked (--llm asks it)")
     except ArchsearchError as error:
         return Finding("llm", error.message, error.remedy or "Correct it.")
 
@@ -163,7 +163,7 @@ def _probed(endpoint: Endpoint) -> Finding:
     tried = ", ".join(f"{rung} {verdict}" for rung, verdict in found.verdicts)
     if found.rung is None:
         return Finding("llm", f"{endpoint}: {tried}", "This model gives no typed replies; name another.")
-    return Finding("llm", f"{endpoint}: {tried}; {_about(found)}")
+    return Finding("llm", f"{endpoint} ({endpoint.reach}): {tried}; {_about(found)}")
 
 
 def _about(found: Probed) -> str:

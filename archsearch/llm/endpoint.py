@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -51,7 +52,14 @@ class Endpoint:
     @property
     def is_here(self) -> bool:
         """Whether the LLM runs on this machine, so that nothing leaves it."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return self.host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", self.host) is not None
+
+    @property
+    def reach(self) -> str:
+        """How far what is sent goes, in words."""
+        if self.is_here:
+            return "on this machine"
+        return "elsewhere, encrypted" if self.base_url.startswith("https:") else "elsewhere, NOT encrypted"
 
     def scrubbed(self, text: str) -> str:
         """The text without the key, and without halves of characters, which no file can hold.

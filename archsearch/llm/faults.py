@@ -21,6 +21,8 @@ TOO_LONG = re.compile(
 )
 FILTERED = re.compile(r"content.?(filter|policy|management)", re.IGNORECASE)
 NO_MODEL = re.compile(r"model_not_found|(model|deployment)\b.{0,80}(not found|not exist)|no such model", re.I | re.S)
+NO_WAY = re.compile(r"response_format|json_schema|structured|\btools?\b|parameters", re.IGNORECASE)
+"""What a router says when none of its servers knows this way of asking; it says so with 404."""
 NO_QUOTA = re.compile(r"insufficient.?(quota|credit|balance|funds)|exceeded your current quota|out of credit", re.I)
 GO_ON = "The search goes on without the LLM; resume it later to ask again."
 
@@ -108,7 +110,7 @@ def refused_parameter(error: Exception, sent: Payload) -> str | None:
     """The optional parameter that a refusal is about, so that the request can do without it."""
     if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
         return None
-    told = error.param or _told(error)
+    told = str(error.param or _told(error))
     optional = ("max_completion_tokens", "max_tokens", "temperature", "seed")
     return next((name for name in optional if name in sent and re.search(rf"\b{name}\b", told)), None)
 
@@ -138,13 +140,13 @@ def _kind_of_refusal(code: int, told: str) -> Kind:
         return "too_long"
     if NO_MODEL.search(told):
         return "model"
-    return "endpoint" if code in (404, 405, 410) else "refused"
+    return "endpoint" if code in (404, 405, 410) and not NO_WAY.search(told) else "refused"
 
 
 def _remedy(code: int, told: str) -> str:
     remedies: dict[Kind, str] = {
         "filtered": "Say it differently in the description of the problem, or ask another model.",
-        "too_long": "Ask a model with a longer context.",
+        "too_long": "Ask a model or a server with a longer context, or lower `max_output_tokens`.",
         "model": "Name a model that the endpoint has; `archsearch doctor --llm` lists them.",
         "endpoint": _check_url(),
         "refused": "See what the server says; `archsearch doctor --llm` tries every way of asking.",

@@ -32,8 +32,6 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LASTING: frozenset[Kind] = frozenset({"key", "model", "endpoint", "quota", "budget"})
 """Those that asking again in the same run does not mend."""
-UNSENT: frozenset[Kind] = frozenset({"budget", "not_recorded"})
-"""Those that happen before anything is sent."""
 
 
 class Outage(ArchsearchError):  # noqa: N818 - an error for whoever asks, an outcome for a search

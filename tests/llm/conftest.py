@@ -7,39 +7,10 @@ from typing import Any
 
 import pytest
 from misbehaviours import KEY
-from pydantic import BaseModel
 
 from archsearch.llm.client import Llm
 from archsearch.llm.endpoint import endpoint_of
-from archsearch.llm.tools import Tool
 from archsearch.settings import LlmSettings
-
-
-class Reply(BaseModel):
-    """What is asked for."""
-
-    slot: str
-    width: int
-
-
-class Look(BaseModel):
-    """Arguments of a tool."""
-
-    state: str
-
-
-class Nothing(BaseModel):
-    """No arguments."""
-
-
-def _break(_: Nothing) -> str:
-    raise ZeroDivisionError("by an LLM")
-
-
-TOOLS = (
-    Tool("look", "Values of a state.", Look, lambda asked: f"{asked.state}: 1 2 3"),
-    Tool("break", "Breaks.", Nothing, _break),
-)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ OK = says(TEXT)
 SOON = {"retry_after_ms": "5"}
 NO_FORMAT = refuses(400, "response_format is not supported by this server")
 NO_FORMAT_HERE = refuses(400, "'response_format' of type 'json_schema' is not supported with this model.")
+NO_ROUTE = refuses(404, "No endpoints found that can handle the requested parameters.")
 NO_JSON_MODE = refuses(400, "The model m is not supported for JSON mode")
 TOO_FAST = refuses(
     429,
@@ -171,6 +172,7 @@ CASES = (
     ),
     case("400 on json_schema for this model", by_rung(OK, json_schema=NO_FORMAT_HERE), rung="tool", requests=2),
     case("400 on json_schema, blaming the model", by_rung(OK, json_schema=NO_JSON_MODE), rung="tool", requests=2),
+    case("404 of a router, on json_schema", by_rung(OK, json_schema=NO_ROUTE), rung="tool", requests=2),
     case("400 down to json_object", by_rung(NO_FORMAT, json_object=OK), rung="json_object", requests=3),
     case("400 down to text", by_rung(NO_FORMAT, text=OK), rung="text", requests=4),
     case("400 at every rung", ALL_REFUSED, kind="refused", requests=4, told="response_format"),

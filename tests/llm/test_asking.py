@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TOOLS, Reply
+from forms import TOOLS, Reply
 from misbehaviours import GOOD, NO_FORMAT, OK, PROSE, TEXT
 from scripted_server import by_rung, call, refuses, replies, says, serving
 

@@ -111,6 +111,16 @@ def test_a_limit_in_money_for_a_model_without_a_price_is_one_clear_error() -> No
         endpoint_of(LlmSettings(max_cost="1"), {"ARCHSEARCH_LLM_MODEL": "m"})
 
 
-@pytest.mark.parametrize(("address", "here"), [(MINE, True), ("http://127.0.0.1:8000/v1", True), (THEIRS, False)])
-def test_whether_an_llm_runs_on_this_machine(address: str, here: bool) -> None:
-    assert found(LlmSettings(model="m", base_url=address), {}).is_here is here
+@pytest.mark.parametrize(
+    ("address", "reach"),
+    [
+        (MINE, "on this machine"),
+        ("http://127.0.0.1:8000/v1", "on this machine"),
+        ("http://[::1]:8000/v1", "on this machine"),
+        (THEIRS, "elsewhere, encrypted"),
+        ("http://127.example.org/v1", "elsewhere, NOT encrypted"),
+        ("http://cluster:8000/v1", "elsewhere, NOT encrypted"),
+    ],
+)
+def test_how_far_a_prompt_goes(address: str, reach: str) -> None:
+    assert found(LlmSettings(model="m", base_url=address), {}).reach == reach

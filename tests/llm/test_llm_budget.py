@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import Reply
+from forms import Reply
 from hypothesis import given
 from hypothesis import strategies as st
 from misbehaviours import OK, TEXT

@@ -92,7 +92,7 @@ def test_doctor_asks_nobody_unless_told_to(tmp_path: Path) -> None:
     with serving(WELL) as server:
         code, told = doctor(tmp_path, ARCHSEARCH_LLM_MODEL="m", OPENAI_BASE_URL=server.base_url)
         assert (code, server.asked) == (0, [])
-    assert f"m at {server.base_url}, not asked" in told
+    assert f"m at {server.base_url} (on this machine), not asked" in told
 
 
 def test_doctor_says_which_way_of_asking_works(tmp_path: Path) -> None:

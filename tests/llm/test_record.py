@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TOOLS, Reply
+from forms import TOOLS, Reply
 from misbehaviours import KEY, NO_FORMAT, OK, PROSE, TEXT
 from scripted_server import call, refuses, replies, says, serving
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Reply
-from misbehaviours import KEY, OK
-from scripted_server import refuses, replies, serving
+from forms import Reply
+from misbehaviours import KEY, OK, starts_and_drips
+from scripted_server import Step, refuses, replies, serving
 
 from archsearch.llm.client import Llm
 from archsearch.llm.endpoint import HOSTED, endpoint_of
@@ -77,6 +77,12 @@ def test_the_key_is_a_header_and_nothing_else(llm_at: Any) -> None:
     assert KEY not in f"{asked.body} {asked.path}"
 
 
+def test_nothing_compressed_is_asked_for(llm_at: Any) -> None:
+    with serving(OK) as server:
+        llm_at(server.base_url).ask(ASKED, Reply)
+    assert server.asked[0].headers["accept-encoding"] == "identity"
+
+
 def test_a_key_that_somebody_wrote_into_a_prompt_is_not_sent_there(llm_at: Any, tmp_path: Path) -> None:
     with serving(OK) as server:
         llm_at(server.base_url).ask((user(f"My key is {KEY}, which slot?"),), Reply)
@@ -126,9 +132,10 @@ def test_a_wait_that_is_too_long_is_not_begun(llm_at: Any) -> None:
     assert time.monotonic() - started < 2
 
 
-def test_a_call_that_was_given_up_ends_its_thread(llm_at: Any) -> None:
+@pytest.mark.parametrize("step", [refuses(500, "oops"), starts_and_drips(200)], ids=["wants to retry", "drips"])
+def test_a_call_that_was_given_up_ends_its_thread(step: Step, llm_at: Any) -> None:
     before = set(threading.enumerate())
-    with serving(refuses(500, "oops")) as server:
+    with serving(step) as server:
         outage_of(llm_at(server.base_url, timeout_seconds=0.2))
         time.sleep(1.0)
         assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "llm-call"]
