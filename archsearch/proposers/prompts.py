@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archsearch.bundled import compiled, own_prompt, template
 from archsearch.errors import RequestError
+
+if TYPE_CHECKING:
+    import jinja2
 
 EXAMPLES = {"white_box": "white_box.py", "with_net": "with_net.py"}
 """The worked examples of the model language, by the placeholder that each fills."""
@@ -23,9 +26,9 @@ def prompt(name: str, **values: Any) -> str:
     Raises:
         RequestError: the file is no template, or its placeholders are others than those that it gets.
     """
-    wanted = _placeholders(name, _text(name))
-    _refuse_difference(name, wanted, frozenset(values))
-    return compiled(_path(name)).render(**values).strip() + "\n"
+    text = _text(name)
+    _refuse_difference(name, placeholders(name, text), frozenset(values))
+    return _compiled(name, text).render(**values).strip() + "\n"
 
 
 def system_prompt() -> str:
@@ -47,7 +50,13 @@ def _text(name: str) -> str:
 
 
 @cache
-def _placeholders(name: str, text: str) -> frozenset[str]:
+def _compiled(name: str, text: str) -> jinja2.Template:
+    """The template, ready to be filled in; made anew when its text was changed."""
+    return compiled(_path(name))
+
+
+@cache
+def placeholders(name: str, text: str) -> frozenset[str]:
     """The placeholders of a template; cached by its text, since a person may change the file."""
     import jinja2
     from jinja2 import meta

@@ -167,8 +167,11 @@ class Reader:
 
 
 def faults(candidate: Candidate, space: SearchSpace, past: Sequence[Past]) -> tuple[str, ...]:
-    """Why a candidate should not be trained: all findings of the static check; or that its equations were tried."""
-    findings = tuple(str(finding) for finding in check(candidate.source, space))
+    """Why a candidate should not be trained: all findings of the static check; or that its equations were tried.
+
+    What was rendered from genes is right by construction.
+    """
+    findings = () if candidate.genome is not None else tuple(str(finding) for finding in check(candidate.source, space))
     if findings:
         return findings
     same = _same(candidate, past)
