@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from archsearch.settings import RunSettings
     from archsearch.study.store import Study
 
-LLM_FOLDER = "llm"
 QUICK = {"collocation_steps": 20, "least_squares_steps": 5, "matching_steps": 50, "rollout_steps": 10}
 QUICK_SECONDS = 30.0
 Tell = Callable[[str], None]
@@ -159,20 +158,22 @@ def _estimate(questions: Questions, settings: RunSettings) -> str:
 def _llm(study: Study, settings: RunSettings, recorded: bool) -> Llm:
     from archsearch.llm.client import Llm
     from archsearch.llm.endpoint import endpoint_of
+    from archsearch.study.files import LLM
 
     endpoint = endpoint_of(settings.llm, os.environ, recorded=recorded)
     if endpoint is None:
         raise RequestError(f"{study.id}: expected an LLM in its settings, found none.", "Start a new run.")
-    replay = Path(settings.replay) / LLM_FOLDER if settings.replay else None
-    return Llm(endpoint, study.folder / LLM_FOLDER, replay)
+    replay = Path(settings.replay) / LLM if settings.replay else None
+    return Llm(endpoint, study.folder / LLM, replay)
 
 
 def _both(language: LanguageProposer, grammar: Proposer, study: Study, settings: RunSettings) -> Proposer:
     from archsearch.llm.record import Record
     from archsearch.proposers.both import BothProposer
     from archsearch.proposers.questions import round_of
+    from archsearch.study.files import LLM
 
-    record = Record(study.folder / LLM_FOLDER)
+    record = Record(study.folder / LLM)
 
     def asking_seconds(number: int) -> float:
         asked = ((round_of(exchange.occasion), exchange.seconds) for exchange in record.exchanges())
