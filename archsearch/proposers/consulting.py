@@ -154,7 +154,8 @@ class Consulting:
         if found.failure is not None:
             return f"It failed ({found.failure.kind}): {found.failure.message}"
         error = four(found.train.nrmse if found.train is not None else None)
-        return f"Training error {error}. {listed([parameter_line(*item) for item in found.parameters.items()])}."
+        values = listed([parameter_line(*item) for item in found.parameters.items()])
+        return f"Training error {error}. Parameters: {values}."
 
     def _row(self, name: str) -> int:
         ids = self.measured.trajectories.ids

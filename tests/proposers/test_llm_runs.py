@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from command_line import Told, ask
-from scripted_server import Asked, Exchange, Server, Step, refuses, says, serving
+from scripted_server import Asked, Exchange, Server, Step, call, refuses, replies, says, serving
 from search_fakes import FakeEvaluator
 
 from archsearch import evaluation
@@ -40,13 +40,13 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def by_round(*replies: list[dict[str, Any]]) -> Step:
+def by_round(*rounds: list[dict[str, Any]]) -> Step:
     """Answers a question by how many proposals there were before it."""
 
     def step(exchange: Exchange, asked: Asked) -> None:
         evaluated = re.search(r"(\d+) candidates were evaluated", asked.body["messages"][1]["content"])
-        place = 0 if evaluated is None else min(int(evaluated[1]) // 3, len(replies) - 1)
-        says(json.dumps({"proposals": replies[place]}))(exchange, asked)
+        place = 0 if evaluated is None else min(int(evaluated[1]) // 3, len(rounds) - 1)
+        says(json.dumps({"proposals": rounds[place]}))(exchange, asked)
 
     return step
 
@@ -176,6 +176,24 @@ def test_an_anonymous_search_sends_no_name_and_is_repeated(run: Callable[..., To
     assert [item.claim for item in evaluations[3:]] == claims
     assert ask("run", "bioreactor", "--replay", tmp_path / "hidden", "--run-dir", tmp_path / "again").code == 0
     assert outcomes(tmp_path / "again") == outcomes(tmp_path / "hidden")
+
+
+def test_an_llm_may_fit_and_look_before_it_replies_and_that_is_repeated(
+    run: Callable[..., Told], tmp_path: Path
+) -> None:
+    steps = (
+        replies(call("quick_fit", {"number": 0})),
+        replies(call("data", {"trajectory": "", "states": ["S"], "rows": 2})),
+        says(json.dumps({"proposals": LAWS})),
+    )
+    with serving(*steps) as server:
+        assert run(server, "looks").code == 0
+        told = [message["content"] for message in server.asked[-1].body["messages"] if message["role"] == "tool"]
+    assert told[0].startswith("quick_fit: Training error ")
+    assert "t | S | dS/dt | S_f" in told[1]
+    assert ask("run", "bioreactor", "--replay", tmp_path / "looks", "--run-dir", tmp_path / "again").code == 0
+    assert outcomes(tmp_path / "again") == outcomes(tmp_path / "looks")
+    assert [author for _, _, author, _ in outcomes(tmp_path / "again")][3:] == ["llm"] * 3
 
 
 @pytest.mark.parametrize(
