@@ -46,15 +46,17 @@ def chosen(settings: RunSettings, model: str | None, base_url: str | None) -> Ru
     """The settings with what `auto` takes, and with the LLM that flags and environment name.
 
     Raises:
-        RequestError: an LLM is asked for, and none is named.
+        RequestError: an LLM is asked for, and none is named; or a prompt of the user cannot be used.
     """
     from archsearch.llm.endpoint import MODEL, endpoint_of
     from archsearch.llm.own_settings import own_settings
+    from archsearch.proposers.prompts import refuse_unfit
 
     if settings.proposer == "grammar":
         return settings
     endpoint = endpoint_of(own_settings(), os.environ, model=model, base_url=base_url)
     if endpoint is not None:
+        refuse_unfit()
         taken = "both" if settings.proposer == "auto" else settings.proposer
         return settings.model_copy(update={"proposer": taken, "llm": endpoint.settings})
     if settings.proposer != "auto":

@@ -13,7 +13,65 @@ if TYPE_CHECKING:
 
 EXAMPLES = {"white_box": "white_box.py", "with_net": "with_net.py"}
 """The worked examples of the model language, by the placeholder that each fills."""
-PARTS = ("system", "problem", "data", "progress", "candidate", "repair")
+MEND = "Mend it, or delete it to get back the one that ships."
+PLACEHOLDERS = {
+    "system": frozenset(EXAMPLES),
+    "problem": frozenset(
+        [
+            "title",
+            "description",
+            "time_unit",
+            "states",
+            "inputs",
+            "parameters",
+            "terms",
+            "library",
+            "slots",
+            "constraints",
+            "genes",
+            "data",
+        ]
+    ),
+    "data": frozenset(["extent", "ranges", "slopes", "physics", "residuals"]),
+    "progress": frozenset(
+        [
+            "evaluated",
+            "failed",
+            "best",
+            "others",
+            "failures",
+            "refused",
+            "waiting",
+            "stage",
+            "count",
+            "tool_calls",
+            "wishes",
+        ]
+    ),
+    "candidate": frozenset(
+        [
+            "number",
+            "rank",
+            "claim",
+            "rationale",
+            "error",
+            "train_error",
+            "size",
+            "author",
+            "parents",
+            "states",
+            "trajectories",
+            "parameters",
+            "terms",
+            "nets",
+            "residuals",
+            "genes",
+            "source",
+        ]
+    ),
+    "repair": frozenset(["good", "all", "turned_back"]),
+}
+"""What each prompt is given, and has to use."""
 
 
 def prompt(name: str, **values: Any) -> str:
@@ -26,9 +84,24 @@ def prompt(name: str, **values: Any) -> str:
     Raises:
         RequestError: the file is no template, or its placeholders are others than those that it gets.
     """
+    import jinja2
+
     text = _text(name)
     _refuse_difference(name, placeholders(name, text), frozenset(values))
-    return _compiled(name, text).render(**values).strip() + "\n"
+    try:
+        return _compiled(name, text).render(**values).strip() + "\n"
+    except jinja2.TemplateError as error:
+        raise RequestError(f"{_where(name)}: cannot be filled in: {error}.", MEND) from None
+
+
+def refuse_unfit() -> None:
+    """Refuse prompts of the user that cannot be filled in, before a search begins that would stop at them.
+
+    Raises:
+        RequestError: a file is no template, or its placeholders are not those of the prompt that it replaces.
+    """
+    for name, given in PLACEHOLDERS.items():
+        _refuse_difference(name, placeholders(name, _text(name)), given)
 
 
 def system_prompt() -> str:
@@ -65,7 +138,7 @@ def placeholders(name: str, text: str) -> frozenset[str]:
         return frozenset(meta.find_undeclared_variables(jinja2.Environment().parse(text)))
     except jinja2.TemplateSyntaxError as error:
         found = f"{_where(name)}, line {error.lineno}: expected a Jinja template, found {error.message}"
-        raise RequestError(found, "Mend it, or delete it to get back the one that ships.") from None
+        raise RequestError(found, MEND) from None
 
 
 def _refuse_difference(name: str, wanted: frozenset[str], given: frozenset[str]) -> None:

@@ -17,7 +17,7 @@ from archsearch.proposers.consulting import Consulting, QuickFit
 from archsearch.proposers.measured import GivenPhysics, Measured
 from archsearch.proposers.memory import Memory, Past
 from archsearch.proposers.progress import Telling
-from archsearch.proposers.prompts import system_prompt
+from archsearch.proposers.prompts import refuse_unfit, system_prompt
 
 ROUND = 3
 """Proposals that one question asks for."""
@@ -41,6 +41,7 @@ class Questions:
     """
 
     def __init__(self, problem: Problem, memory: Memory, generation: int, quick_fit: QuickFit | None = None) -> None:
+        refuse_unfit()
         measured = Measured.of(problem)
         physics = GivenPhysics.of(measured)
         self.space = problem.space

@@ -9,7 +9,7 @@ from example_spaces import SPACES
 
 from archsearch.candidate.check import check
 from archsearch.errors import RequestError
-from archsearch.proposers.prompts import EXAMPLES, PARTS, example, prompt, system_prompt
+from archsearch.proposers.prompts import EXAMPLES, PLACEHOLDERS, example, prompt, refuse_unfit, system_prompt
 
 
 @pytest.fixture
@@ -55,7 +55,21 @@ def test_a_broken_file_of_the_user_is_told_with_its_line(own: Path) -> None:
         prompt("repair", good=1, all=2, turned_back=[])
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_every_part_is_there(name: str) -> None:
-    with pytest.raises(RequestError, match=r"leaves out|asks for"):
-        prompt(name, nothing_of_the_kind=1)
+@pytest.mark.parametrize("name", PLACEHOLDERS)
+def test_every_prompt_is_there_and_has_its_placeholders(name: str) -> None:
+    given = dict.fromkeys(PLACEHOLDERS[name], "")
+    assert prompt(name, **given)
+    refuse_unfit()
+
+
+@pytest.mark.parametrize("name", PLACEHOLDERS)
+def test_an_unfit_file_is_refused_before_a_search_begins(name: str, own: Path) -> None:
+    (own / f"{name}.md.j2").write_text("Nothing.")
+    with pytest.raises(RequestError, match=rf"{name}\.md\.j2: leaves out"):
+        refuse_unfit()
+
+
+def test_what_fails_while_it_is_filled_in_is_told(own: Path) -> None:
+    (own / "repair.md.j2").write_text("{{ good }} {{ all }} {{ turned_back.nowhere.at_all }}")
+    with pytest.raises(RequestError, match=r"repair\.md\.j2: cannot be filled in"):
+        prompt("repair", good=1, all=2, turned_back=[])

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from archsearch.bundled import template
 from archsearch.problem.loading import load_problem
 from archsearch.proposers.both import LEAST
 from archsearch.proposers.memory import Given
 from archsearch.proposers.progress import LAWS_FIRST
-from archsearch.proposers.prompts import EXAMPLES, PARTS, placeholders
+from archsearch.proposers.prompts import EXAMPLES, PLACEHOLDERS
 from archsearch.proposers.questions import ROUND, TOOL_CALLS, Questions
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "proposing.md").read_text()
@@ -21,12 +20,12 @@ WORDS = {3: "three", 5: "fifth"}
 
 
 def test_every_prompt_has_its_row() -> None:
-    assert sorted(ROWS) == sorted(PARTS)
+    assert sorted(ROWS) == sorted(PLACEHOLDERS)
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", PLACEHOLDERS)
 def test_every_placeholder_is_named(name: str) -> None:
-    assert set(re.findall(r"`(\w+)`", ROWS[name])) == placeholders(name, template(f"prompts/{name}.md.j2"))
+    assert set(re.findall(r"`(\w+)`", ROWS[name])) == PLACEHOLDERS[name]
 
 
 def test_the_examples_are_named() -> None:
