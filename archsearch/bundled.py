@@ -18,7 +18,7 @@ SPACE_FILE = "space.toml"
 def spaces() -> dict[str, Path]:
     """The search spaces known by name, each with its folder: those that ship first, then the user's own."""
     found: dict[str, Path] = {}
-    for root in (_root() / "search_spaces", _user_folder()):
+    for root in (_root() / "search_spaces", user_folder("search_spaces")):
         for folder in sorted(root.iterdir()) if root.is_dir() else ():
             if (folder / SPACE_FILE).is_file():
                 found.setdefault(folder.name, folder)
@@ -45,15 +45,24 @@ def space_file(request: str) -> Path:
 def template(name: str) -> str:
     """The text of a template, e.g. `models/hybrid.py.j2`.
 
+    A prompt (`prompts/...`) that the user keeps under the same name in `user_folder("prompts")` is taken instead.
+
     Raises:
         RequestError: there is no such template.
     """
     root = _root() / "templates"
-    path = root / name
+    path = own_prompt(name) or root / name
     if not path.is_file():
         known = [str(file.relative_to(root)) for file in root.rglob("*.j2")]
         raise RequestError(f"Expected a template in {root}, found no '{name}'{did_you_mean(name, known)}")
     return path.read_text(encoding="utf-8")
+
+
+def own_prompt(name: str) -> Path | None:
+    """The file that the user has put in the place of a prompt, None if there is none or it is no prompt."""
+    folder, _, rest = name.partition("/")
+    path = user_folder("prompts") / rest
+    return path if folder == "prompts" and path.is_file() else None
 
 
 def compiled(name: str, filters: Mapping[str, Callable[..., Any]] | None = None, **options: Any) -> jinja2.Template:
@@ -97,7 +106,7 @@ def _root() -> Path:
     return package / "_bundled" if (package / "_bundled").is_dir() else package.parent
 
 
-def _user_folder() -> Path:
-    """Where a person may keep spaces of their own, to be found by name."""
+def user_folder(kind: str) -> Path:
+    """Where a person may keep search spaces or prompts of their own, to be found by name."""
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "archsearch" / "search_spaces"
+    return Path(data) / "archsearch" / kind

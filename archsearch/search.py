@@ -272,7 +272,7 @@ class _Search:
 
 def _check_same_search(started: RunSettings, now: RunSettings) -> None:
     """Refuse settings that would make the rest of a run another search than its beginning."""
-    for name in ("seed", "generation", "proposer", "fit"):
+    for name in ("seed", "generation", "proposer", "fit", "anonymise"):
         before, after = getattr(started, name), getattr(now, name)
         if before != after:
             message = f"This run was started with {name} = {before!r}, and goes on with it; found {after!r}."

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Settings(BaseModel):
@@ -67,10 +70,76 @@ class FitSettings(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
+Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False, max_digits=18)]
+
+
+class Price(Settings):
+    """What a million tokens cost, in the currency that the limits are in as well."""
+
+    input: Money
+    output: Money
+    cached: Money | None = None
+    """Of input that the server had cached; None: the same as other input."""
+
+
+class LlmSettings(Settings):
+    """Which LLM is asked, how, and how much that may cost. A key is no setting: it comes from the environment alone."""
+
+    model: str | None = Field(default=None, min_length=1)
+    """None: the one that ARCHSEARCH_LLM_MODEL names, or no LLM."""
+    base_url: str | None = None
+    """Of an OpenAI-compatible endpoint, up to `/v1`; None: the one of OPENAI_BASE_URL, or the hosted service."""
+    prices: dict[str, Price] = {}
+    """Model to price; a model without one costs what nobody knows, and is said to."""
+    currency: str = Field(default="USD", min_length=1, max_length=8)
+    max_calls: int = Field(default=200, ge=1)
+    max_tokens: int = Field(default=2_000_000, ge=1)
+    max_cost: Money | None = None
+    max_output_tokens: int = Field(default=8192, ge=16)
+    """Of one reply; unseen reasoning counts. A reply that is cut off is asked for once more with twice as many."""
+    timeout_seconds: float = Field(default=300.0, gt=0)
+    """From asking to the last byte of the reply, with every retry and every wait in between."""
+    retries: int = Field(default=2, ge=0, le=10)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """None: not sent; some models refuse it."""
+    seed: int | None = None
+    """None: not sent; servers take it as a wish."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        """An address with a name or a key in it would be written into every record."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if not re.fullmatch(r"https?://[!-~]+", value) or not parts.hostname or parts.port == 0:
+            raise ValueError("expected an address such as http://localhost:11434/v1")
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise ValueError("expected an address without a user, a password, a query or a fragment")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _limit_can_hold(self) -> Self:
+        if self.max_cost is not None and self.model is not None and self.model not in self.prices:
+            raise ValueError(f"max_cost needs a price for '{self.model}' in `prices`")
+        return self
+
+    @property
+    def price(self) -> Price | None:
+        """The price of the model, if it is known."""
+        return self.prices.get(self.model) if self.model is not None else None
+
+
 class RunSettings(Settings):
     """Everything that a run depends on besides its problem."""
 
-    proposer: Literal["auto", "grammar"] = "auto"
+    proposer: Literal["auto", "grammar", "llm", "both"] = "auto"
+    """In the record of a run: what `auto` took."""
+    llm: LlmSettings = LlmSettings()
+    anonymise: bool = False
+    """Whether an LLM is told other names than those of the problem."""
+    replay: str | None = None
+    """The run folder whose recorded replies stand for the LLM."""
     review: Literal["never"] = "never"
     executor: Literal["local"] = "local"
     workers: int = Field(default=2, ge=1, le=256)

@@ -35,6 +35,7 @@ LEVEL = {unit: level for level, units in enumerate(LINES) for unit in units}
 
 DOORS = {
     "openai": {"llm"},
+    "httpx2": {"llm"},
     "torchdiffeq": {"training"},
     "optuna": {"study", "proposers"},
     "typer": {"cli"},
@@ -125,7 +126,7 @@ def test_the_design_words_are_kept() -> None:
     assert names == []
 
 
-HEAVY = ("torch", "optuna", "polars", "pint", "matplotlib", "scipy", "jinja2")
+HEAVY = ("torch", "openai", "httpx2", "optuna", "polars", "pint", "matplotlib", "scipy", "jinja2")
 ASK = """
 import sys
 sys.argv = ["archsearch", *sys.argv[1:]]

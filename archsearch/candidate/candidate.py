@@ -22,6 +22,7 @@ class Candidate:
         claim: one line that says what this candidate assumes.
         parents: ids of the candidates that it was made from.
         genome: the genome as Optuna parameters, where there is one.
+        rationale: why it should be tried and what it is expected to do, where its author said so.
     """
 
     source: str
@@ -29,6 +30,7 @@ class Candidate:
     claim: str = ""
     parents: tuple[str, ...] = ()
     genome: dict[str, str | float | int | bool] | None = field(default=None, hash=False)
+    rationale: str = ""
 
     @property
     def id(self) -> str:

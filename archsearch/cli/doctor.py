@@ -6,11 +6,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archsearch.cli.options import RUNS, RunsDir
+from archsearch.cli.options import RUNS, LlmBaseUrl, LlmModel, RunsDir
+
+if TYPE_CHECKING:
+    from archsearch.llm.endpoint import Endpoint
+    from archsearch.llm.probe import Probed
 
 NOTHING = "archsearch.sandbox.nothing:nothing"
 Gpu = Annotated[bool, typer.Option("--gpu", help="Also try whether candidates can use the first GPU behind the walls.")]
@@ -31,8 +35,17 @@ class Finding:
         return not self.remedy
 
 
-def doctor(runs_dir: RunsDir = RUNS, gpu: Gpu = False) -> None:
-    """Say what this machine offers: torch, GPU, cores, memory, the sandbox, file locks."""
+AskLlm = Annotated[bool, typer.Option("--llm", help="Ask the LLM as well; that sends it a question of a few words.")]
+
+
+def doctor(
+    runs_dir: RunsDir = RUNS,
+    gpu: Gpu = False,
+    llm: AskLlm = False,
+    llm_model: LlmModel = None,
+    llm_base_url: LlmBaseUrl = None,
+) -> None:
+    """Say what this machine offers: torch, GPU, cores, memory, the sandbox, file locks, an LLM."""
     from archsearch.cli.output import console, plain_table
 
     checks: tuple[Callable[[], Finding], ...] = (
@@ -44,6 +57,7 @@ def doctor(runs_dir: RunsDir = RUNS, gpu: Gpu = False) -> None:
         _sandbox,
         *((_gpu_walls,) if gpu else ()),
         lambda: _locks(runs_dir),
+        lambda: _llm(llm, llm_model, llm_base_url),
     )
     findings = [check() for check in checks]
     table = plain_table("what", "", "found")
@@ -143,3 +157,35 @@ def _second_is_refused(path: Path) -> bool:
                 return False
         except RunError:
             return True
+
+
+def _llm(ask: bool, model: str | None, base_url: str | None) -> Finding:
+    """Whether an LLM is configured and, if asked for, what it answers. None is needed, so none is no fault."""
+    from archsearch.errors import ArchsearchError
+    from archsearch.llm.endpoint import MODEL, endpoint_of
+    from archsearch.llm.own_settings import own_settings
+
+    try:
+        endpoint = endpoint_of(own_settings(), os.environ, model=model, base_url=base_url)
+        if endpoint is None:
+            named = f"Name one with --llm-model or {MODEL}." if ask else ""
+            return Finding("llm", "none is named; the grammar proposer needs none", named)
+        return _probed(endpoint) if ask else Finding("llm", f"{endpoint} ({endpoint.reach}), not asked (--llm asks it)")
+    except ArchsearchError as error:
+        return Finding("llm", error.message, error.remedy or "Correct it.")
+
+
+def _probed(endpoint: Endpoint) -> Finding:
+    from archsearch.llm.probe import probe
+
+    found = probe(endpoint)
+    tried = ", ".join(f"{rung} {verdict}" for rung, verdict in found.verdicts)
+    if found.rung is None:
+        return Finding("llm", f"{endpoint}: {tried}", "This model gives no typed replies; name another.")
+    return Finding("llm", f"{endpoint} ({endpoint.reach}): {tried}; {_about(found)}")
+
+
+def _about(found: Probed) -> str:
+    tokens = "tokens counted" if found.counts_tokens else "tokens not counted, so estimated"
+    answer = "answered well" if found.right else "a simple sum came out wrong"
+    return f"{found.model} {answer} in {found.seconds:.1f} s, {tokens}"

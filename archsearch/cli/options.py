@@ -26,6 +26,12 @@ AcceptUnsandboxed = Annotated[
         help="Run candidates even where this machine has no walls for them; marks every result.",
     ),
 ]
+LlmModel = Annotated[
+    str | None, typer.Option("--llm-model", metavar="NAME", help="The LLM to ask. Default: ARCHSEARCH_LLM_MODEL.")
+]
+LlmBaseUrl = Annotated[
+    str | None, typer.Option("--llm-base-url", metavar="URL", help="Where it is asked. Default: OPENAI_BASE_URL.")
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
 ]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from archsearch.study.store import Study
 
 LIVE_ROWS = 10
+LONGEST_REASON = 200
 
 
 class Tally:
@@ -122,6 +123,9 @@ class PlainView:
 
     def __call__(self, event: Event) -> None:
         """Takes an event of the search."""
+        refusal = refused(event)
+        if refusal is not None:
+            typer.echo(refusal, err=self._stderr)
         evaluation = finished(event)
         if evaluation is not None:
             self._tally.count(evaluation)
@@ -150,6 +154,17 @@ class LiveView:
 
         bar = ProgressBar(total=self._tally.budget.trials, completed=self._tally.done, width=60)
         return Group(self._tally.sentence(time.monotonic()), bar, "\n", self._table)  # what does not fit is cut below
+
+
+def refused(event: Event) -> str | None:
+    """What is said of a proposal that will not be evaluated; nothing of one that was there before."""
+    from archsearch.search import Refused
+
+    if not isinstance(event, Refused) or event.decision.by == "search":
+        return None
+    reason = event.decision.reason
+    shown = reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 3]}..."
+    return f"      #{event.number:<3} {event.candidate.author:<8} refused by {event.decision.by}: {shown}"
 
 
 def finished(event: Event) -> Evaluation | None:

@@ -48,4 +48,4 @@ def resume(
     with candidate_sandbox(settings.limits, i_accept_unsandboxed) as sandbox:
         if not json:
             tell_what_is_asked(problem, study, sandbox.tier)
-        search(study, problem, settings, sandbox, json)
+        search(study, problem, settings, sandbox, json, recorded=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from archsearch.cli.options import RUNS, AcceptUnsandboxed, Json, Space
+from archsearch.cli.options import RUNS, AcceptUnsandboxed, Json, LlmBaseUrl, LlmModel, Space
 from archsearch.errors import MachineError
 from archsearch.settings import Budget, RunSettings
 
@@ -19,7 +19,17 @@ Minutes = Annotated[
     float | None,
     typer.Option(metavar="M", min=0.001, max=MOST_MINUTES, help="Stop after this time.", show_default="no limit"),
 ]
-ProposerName = Annotated[Literal["auto", "grammar"], typer.Option(help="Who proposes; `auto` takes what there is.")]
+ProposerName = Annotated[
+    Literal["auto", "grammar", "llm", "both"],
+    typer.Option(help="Who proposes; `auto` takes both if an LLM is named, else the grammar."),
+]
+Replay = Annotated[
+    str | None, typer.Option(metavar="RUN", help="Repeat this run with its recorded replies; nothing is sent.")
+]
+ShowPrompt = Annotated[
+    bool, typer.Option("--show-prompt", help="Print the first question to an LLM; send and search nothing.")
+]
+Anonymise = Annotated[bool, typer.Option("--anonymise", help="Tell the LLM other names than those of the problem.")]
 Workers = Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Evaluations at the same time; one core each.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where candidates are trained.")]
 Seed = Annotated[int, typer.Option(metavar="S", min=0, help="The same seed gives the same search.")]
@@ -29,10 +39,16 @@ RunDir = Annotated[
 
 
 def run(
+    context: typer.Context,
     space: Space,
     trials: Trials = DEFAULT.budget.trials,
     minutes: Minutes = DEFAULT.budget.minutes,
     proposer: ProposerName = DEFAULT.proposer,
+    llm_model: LlmModel = None,
+    llm_base_url: LlmBaseUrl = None,
+    anonymise: Anonymise = DEFAULT.anonymise,
+    replay: Replay = None,
+    show_prompt: ShowPrompt = False,
     workers: Workers = DEFAULT.workers,
     device: Device = DEFAULT.fit.device,
     seed: Seed = DEFAULT.seed,
@@ -43,12 +59,15 @@ def run(
     """Search for the best hybrid model of a space, from its data."""
     settings = RunSettings(
         proposer=proposer,
+        anonymise=anonymise,
         workers=workers,
         seed=seed,
         budget=Budget(trials=trials, minutes=minutes),
         fit=DEFAULT.fit.model_copy(update={"device": device}),
     )
     from archsearch.cli.asked import tell_what_is_asked
+    from archsearch.cli.proposing import chosen, first_prompt
+    from archsearch.cli.repeating import refuse_other_settings, settings_of
     from archsearch.cli.searching import search
     from archsearch.evaluation import candidate_sandbox
     from archsearch.problem.loading import load_problem
@@ -57,12 +76,20 @@ def run(
 
     _require(device)
     problem = load_problem(space)
+    if show_prompt:
+        typer.echo(first_prompt(problem, settings))
+        return
+    if replay is not None:
+        refuse_other_settings(context)
+        settings = settings_of(replay, problem, workers, RUNS)
+    else:
+        settings = chosen(settings, llm_model, llm_base_url)
     with candidate_sandbox(settings.limits, i_accept_unsandboxed) as sandbox:
         folder = run_dir or new_run_folder(RUNS, problem.name)
         study = Study.create(folder, problem, settings, space, sandbox.tier.value)
         if not json:
             tell_what_is_asked(problem, study, sandbox.tier)
-        search(study, problem, settings, sandbox, json)
+        search(study, problem, settings, sandbox, json, recorded=replay is not None)
 
 
 def _require(device: str) -> None:

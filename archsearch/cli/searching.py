@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from archsearch.study.store import Study
 
 
-def search(study: Study, problem: Problem, settings: RunSettings, sandbox: Sandbox, json: bool) -> None:
+def search(
+    study: Study, problem: Problem, settings: RunSettings, sandbox: Sandbox, json: bool, recorded: bool = False
+) -> None:
     """Searches until the budget is spent, and tells of it on standard output.
 
     Args:
@@ -28,9 +30,10 @@ def search(study: Study, problem: Problem, settings: RunSettings, sandbox: Sandb
         settings: how to search; budget and workers may differ from those of the run.
         sandbox: where candidates run; all workers share it.
         json: print one document instead.
+        recorded: the settings come from a run folder rather than from the person who typed the command.
     """
     try:
-        summary = _search(study, problem, settings, sandbox, quiet=json)
+        summary = _search(study, problem, settings, sandbox, json, recorded)
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted; go on with: archsearch resume {study.folder}", err=True)
         raise typer.Exit(130) from None
@@ -43,22 +46,31 @@ def search(study: Study, problem: Problem, settings: RunSettings, sandbox: Sandb
         raise NothingFoundError(f"{study.id}: {why}.", f"`archsearch show {study.id}` says why, one by one.")
 
 
-def _search(study: Study, problem: Problem, settings: RunSettings, sandbox: Sandbox, quiet: bool) -> Summary:
+def _search(
+    study: Study, problem: Problem, settings: RunSettings, sandbox: Sandbox, quiet: bool, recorded: bool
+) -> Summary:
     """The search itself."""
+    from archsearch.cli.proposing import proposing
     from archsearch.evaluation import Evaluator
     from archsearch.executors.local import LocalExecutor
-    from archsearch.proposers.grammar import GrammarProposer
     from archsearch.search import run_search
 
-    with progress(study, settings, quiet) as on_event:
-        evaluator = Evaluator(problem, settings, sandbox)
+    def tell(text: str) -> None:
+        typer.echo(text, err=quiet)
+
+    evaluator = Evaluator(problem, settings, sandbox)
+    with (
+        proposing(study, problem, settings, sandbox.tier, recorded, tell) as who,
+        progress(study, settings, quiet) as on_event,
+    ):
         return run_search(
             problem,
             study,
-            GrammarProposer(problem.space, settings.seed),
+            who.proposer,
             lambda: LocalExecutor(lambda: evaluator, settings.workers),
             settings,
             on_event,
+            who.gate,
         )
 
 

@@ -36,7 +36,7 @@ from archsearch.problem.problem import Part, PartName, Problem
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.sandbox import Sandbox
 from archsearch.sandbox.sealed import Sealed
-from archsearch.sandbox.tiers import required
+from archsearch.sandbox.tiers import Tier, required
 from archsearch.settings import Limits, RunSettings
 from archsearch.training import jobs
 from archsearch.training.score import no_change as held_state
@@ -56,9 +56,14 @@ def candidate_sandbox(limits: Limits, accept_unsandboxed: bool = False) -> Sandb
     Raises:
         MachineError: no wall holds, and that was not accepted.
     """
-    sandbox = Sandbox(limits, required(accept_unsandboxed), warm_up=(REHEARSAL,))
+    sandbox = sandbox_of(limits, required(accept_unsandboxed))
     sandbox.start()
     return sandbox
+
+
+def sandbox_of(limits: Limits, tier: Tier) -> Sandbox:
+    """A place to run candidates in, behind walls that are known to hold; it starts with the first of them."""
+    return Sandbox(limits, tier, warm_up=(REHEARSAL,))
 
 
 class Evaluator:

@@ -10,6 +10,8 @@ from pathlib import Path
 PARTIAL = ".partial"
 RUN = "run.json"
 """The file that makes a folder a run."""
+LLM = "llm"
+"""The folder of what an LLM was asked and replied."""
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -93,10 +93,11 @@ class ProposedLine(Line):
     parents: tuple[str, ...]
     genome: Genes | None
     source: str
+    rationale: str = ""
 
     def to_candidate(self) -> Candidate:
         """The candidate as it was proposed."""
-        return Candidate(self.source, self.author, self.claim, self.parents, self.genome)
+        return Candidate(self.source, self.author, self.claim, self.parents, self.genome, self.rationale)
 
 
 class DecidedLine(Line):

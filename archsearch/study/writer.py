@@ -88,6 +88,7 @@ class Writer:
                 parents=candidate.parents,
                 genome=candidate.genome,
                 source=candidate.source,
+                rationale=candidate.rationale,
             )
         )
         self.proposals[number] = Proposal(number, candidate)

@@ -34,5 +34,5 @@ def test_every_file_of_a_run_is_named() -> None:
     named = set(re.findall(r"^ +([\w.]+)/?\S* ", tree, re.MULTILINE))
     own = {candidate_files.SOURCE, candidate_files.EVALUATION, candidate_files.WEIGHTS, candidate_files.PREDICTIONS}
     own |= {candidate_files.LOG, candidate_files.TEST_SCORE, files.RUN, store.SPACE, store.LOCK}
-    own |= {writer.PROPOSALS, writer.JOURNAL, writer.CANDIDATES, "report.html"}
+    own |= {writer.PROPOSALS, writer.JOURNAL, writer.CANDIDATES, files.LLM, "report.html"}
     assert named == own

@@ -1,0 +1,70 @@
+"""What a run remembers, for proposers that look back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from archsearch.candidate.candidate import Candidate
+from archsearch.errors import RequestError
+from archsearch.problem.space import SearchSpace
+from archsearch.problem.trajectories import Floats
+from archsearch.proposers.memory import Memory, Past
+from archsearch.proposers.replies import AUTHOR, faults
+from archsearch.study.proposals import Proposal
+from archsearch.study.record import Decision
+from archsearch.study.store import Study
+
+TRAINED = "train."
+EVER = 2**31
+
+Gate = Callable[[Candidate], Decision]
+
+
+class StudyMemory(Memory):
+    """Looks things up in the run folder.
+
+    Args:
+        study: the run.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    def before(self, number: int) -> tuple[Past, ...]:
+        """All proposals with smaller numbers, in order."""
+        known = self._study.proposals()
+        return tuple(_past(known[place]) for place in sorted(known) if place < number)
+
+    def trained(self, number: int) -> Mapping[str, Floats]:
+        """Predictions for the training data; those for held-out data stay where they are."""
+        try:
+            found = self._study.predictions(number)
+        except RequestError:  # it failed
+            return {}
+        return {name.removeprefix(TRAINED): array for name, array in found.items() if name.startswith(TRAINED)}
+
+
+def refusing(memory: Memory, space: SearchSpace, gate: Gate) -> Gate:
+    """A gate that lets nothing of an LLM through to another gate that cannot be trained, or was tried before.
+
+    Args:
+        memory: of the run.
+        space: what candidates are for.
+        gate: decides on the rest.
+    """
+
+    def decide(candidate: Candidate) -> Decision:
+        if candidate.author == AUTHOR:
+            others = [item for item in memory.before(EVER) if item.candidate.id != candidate.id]
+            found = faults(candidate, space, others)
+            if found:
+                return Decision(approved=False, by="check", reason=" ".join(found))
+        return gate(candidate)
+
+    return decide
+
+
+def _past(proposal: Proposal) -> Past:
+    decision = proposal.decision
+    refused = decision is not None and not decision.approved
+    return Past(proposal.number, proposal.candidate, decision.reason if refused and decision is not None else "")

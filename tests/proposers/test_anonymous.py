@@ -1,0 +1,139 @@
+"""Under other names a problem is the same problem, and says nothing of what it is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from itertools import islice
+
+import pytest
+from language_fakes import FakeLlm, FakeMemory, evaluation
+
+from archsearch.bundled import template
+from archsearch.candidate import describe
+from archsearch.candidate.candidate import Candidate
+from archsearch.candidate.check import check
+from archsearch.candidate.genes import from_parameters
+from archsearch.candidate.outcome import Evaluation, Failure
+from archsearch.problem.loading import load_problem
+from archsearch.problem.problem import Problem
+from archsearch.proposers.aliases import Aliases
+from archsearch.proposers.anonymous import AnonymousQuestions, Translator
+from archsearch.proposers.baselines import candidate_of
+from archsearch.proposers.canonical import canonical
+from archsearch.proposers.consulting import DataArguments, ResidualArguments
+from archsearch.proposers.grammar import GrammarProposer
+from archsearch.proposers.language import LanguageProposer
+from archsearch.proposers.memory import Past, Wishes
+from archsearch.proposers.moves import GeneSpace
+
+BUNDLED = ("bioreactor", "hare_lynx", "boarding_school_flu", "pendulum")
+
+
+def candidates(problem: Problem, count: int) -> list[Candidate]:
+    """Some of all that the grammar may propose."""
+    space = problem.space
+    every = list(GeneSpace(space).all())
+    some = islice(every, 0, None, -(-len(every) // count))
+    return [candidate_of(from_parameters(genes, space), space) for genes in some]
+
+
+def told_in_a_search(problem: Problem) -> str:
+    """The question of a round in the midst of a search, and what the tools tell."""
+    memory = FakeMemory(wanted=Wishes(bans=(problem.space.terms[0].name,)))
+    history = []
+    for number, candidate in enumerate(candidates(problem, 8)):
+        memory.past.append(Past(number, candidate, "It uses " + problem.space.state_names[0] if number == 7 else ""))
+        name = problem.space.parameters[0].name
+        if number < 3:
+            history.append(evaluation(candidate, number, 0.5, **{name: 1.0}))
+    failure = Failure(kind="check", message=f"Net sees {problem.space.state_names[-1]}.", remedy="Mend it.")
+    history.append(Evaluation.of(memory.past[3].candidate, 3, failure))
+    questions = AnonymousQuestions(problem, memory, 4)
+    told = [questions.conversation(history, 12)[1].text]
+    data, _, residual = questions.tools(history, 12)
+    told.append(data.function(DataArguments(trajectory="", states=(), rows=5)))
+    told.append(residual.function(ResidualArguments(state="s1", expression="s1", against="s1")))
+    return "\n".join(told)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_no_name_and_no_word_of_the_description_is_told(name: str) -> None:
+    problem = load_problem(name)
+    space = problem.space
+    told = told_in_a_search(problem)
+    words = set(re.findall(r"[A-Za-z_]\w*", told))
+    tables = (space.states, space.inputs, space.parameters, space.terms, space.library, space.slots, space.constraints)
+    names = {item.name for table in tables for item in table}
+    assert names & words == set()
+    assert all(unit not in told for unit in space.problem.counting_units)
+    described = [space.problem.title, space.problem.description]
+    described += [getattr(item, "description", "") for table in tables for item in table]
+    spoken = set(re.findall(r"[a-z]{5,}", " ".join(described).lower()))
+    assert spoken & set(re.findall(r"[a-z]{5,}", told.lower())) - _our_words() == set()
+
+
+def _our_words() -> set[str]:
+    """What our own prompts and sentences say whatever the problem is."""
+    parts = ("problem", "data", "progress", "candidate")
+    said = " ".join(template(f"prompts/{part}.md.j2") for part in parts) + inspect.getsource(describe)
+    said += " trusted suspect class which their leaves "
+    return set(re.findall(r"[a-z]{5,}", said.lower()))
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_candidate_is_valid_under_other_names_and_the_same_when_it_returns(name: str) -> None:
+    problem = load_problem(name)
+    translator = Translator(problem)
+    hidden_space = Aliases.of(problem.space).space(problem.space)
+    for candidate in candidates(problem, 12):
+        hidden = translator.candidate(candidate)
+        assert [str(finding) for finding in check(hidden.source, hidden_space)] == []
+        returned = translator.back(hidden)
+        assert returned.genome == candidate.genome
+        assert returned.source == candidate.source
+        written = translator.back(Candidate(hidden.source, "llm", hidden.claim))
+        assert check(written.source, problem.space) == []
+        assert canonical(written.source) == canonical(candidate.source) is not None
+
+
+def test_names_that_a_source_brings_up_say_nothing_and_stay_apart() -> None:
+    problem = load_problem("bioreactor")
+    source = next(iter(candidates(problem, 1))).source
+    own = source.replace("mu =", "yeast_speed =").replace("self.mu", "self.yeast_speed")
+    own = own.replace("return", "foam = 1.0\n        return")
+    hidden = Translator(problem).candidate(Candidate(own, "somebody")).source
+    assert "yeast" not in hidden
+    assert "foam" not in hidden
+    assert len(set(re.findall(r"\bv\d\b", hidden))) == 2
+
+
+def test_a_reply_under_other_names_becomes_a_candidate_under_those_of_the_problem() -> None:
+    problem = load_problem("bioreactor")
+    memory, grammar = FakeMemory(), GrammarProposer(problem.space, 0)
+    edit = {"claim": "l1 for q1: s3 limits", "parent": "0", "edits": [{"gene": "term.q1", "value": "l1"}]}
+    questions = AnonymousQuestions(problem, memory, 4)
+    code = Translator(problem).candidate(next(iter(candidates(problem, 1)))).source
+    grown = "mu = 1.0\n        q3 = self.term('q3', mu * q1 * x.s1 ** 2)"
+    code = code.replace("q3 = self.term('q3', q1 * x.s1)", grown)
+    llm = FakeLlm([{"proposals": [edit, {"claim": "s1 crowds", "source": code}]}])
+    asking = LanguageProposer(questions, llm, grammar)
+    for number in range(5):
+        taken = frozenset(item.candidate.id for item in memory.past)
+        found = asking.propose((), taken, number)
+        assert found is not None
+        memory.past.append(Past(number, found))
+    monod, crowded = memory.past[3].candidate, memory.past[4].candidate
+    assert monod.claim == "monod for growth_rate: S limits"
+    assert monod.genome is not None
+    assert monod.genome["term.growth_rate"] == "monod"
+    assert monod.parents == (memory.past[0].candidate.id,)
+    assert crowded.claim == "X crowds"
+    assert "x.X ** 2" in crowded.source
+    assert "mu_new * " in crowded.source
+    assert check(monod.source, problem.space) == check(crowded.source, problem.space) == []
+
+
+def test_the_question_is_the_same_in_another_session() -> None:
+    problem = load_problem("bioreactor")
+    assert told_in_a_search(problem) == told_in_a_search(problem)
