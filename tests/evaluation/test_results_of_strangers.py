@@ -139,7 +139,7 @@ EXPECTED = Expected(state=(2,), seen=3, trajectories=frozenset({"1"}), parameter
         ("param.hidden", (), 1),
         ("net.f.weight_0", (3, 4), 12),
         ("net.f.bias_0", (4,), 4),
-        ("net.f.mean", (3,), 0),
+        ("net.f.mean", (3,), 3),
         ("net.f.mean", (4,), 4),
         ("net.f.memory", (300,), 300),
         ("initial", (2,), 0),
@@ -154,6 +154,11 @@ EXPECTED = Expected(state=(2,), seen=3, trajectories=frozenset({"1"}), parameter
 )
 def test_what_a_candidate_carries_counts_whatever_it_is_called(name: str, shape: tuple[int, ...], counted: int) -> None:
     assert count_weights({name: np.zeros(shape)}, EXPECTED) == counted
+
+
+def test_the_scales_of_a_net_do_not_count_where_there_is_one() -> None:
+    fitted, scales = {"net.f.weight_0": np.zeros((4, 3))}, {"net.f.mean": np.zeros(3), "net.g.mean": np.zeros(3)}
+    assert count_weights(fitted | scales, EXPECTED) == 12 + 3
 
 
 def test_the_weights_of_a_net_are_those_of_its_own_name() -> None:

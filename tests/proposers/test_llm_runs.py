@@ -33,7 +33,7 @@ SECOND = [
 
 @pytest.fixture(autouse=True)
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "Evaluator", lambda problem, settings: FakeEvaluator(failing=0.0))
+    monkeypatch.setattr(evaluation, "Evaluator", lambda problem, settings, sandbox: FakeEvaluator(failing=0.0))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for name in ("OPENAI_BASE_URL", "ARCHSEARCH_LLM_MODEL"):

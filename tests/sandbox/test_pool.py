@@ -80,7 +80,7 @@ def test_closing_ends_what_waits_and_what_runs(patched: None) -> None:
         assert waiting.result(10).header is None
     assert until(lambda: not any(alive(pid) for pid in processes), 5)
     assert run(made, "pass").exit is None
-    assert until(lambda: open_files() == before, 5)
+    assert until(lambda: open_files() <= before, 5)
 
 
 def test_a_sandbox_of_that_tier_seals_without_memory_files(patched: None, monkeypatch: pytest.MonkeyPatch) -> None:

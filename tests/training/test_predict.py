@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from archsearch.hybrid import HybridModel
 from archsearch.problem.space import Bounds, State
 from archsearch.settings import FitSettings
 from archsearch.training.predict import predict
-from archsearch.training.task import Samples, Task
+from archsearch.training.task import Samples, Task, pack_samples, pack_tasks, unpack_tasks
 
 TIMES = np.linspace(0, 4, 21)
 STORED = {
@@ -92,11 +91,10 @@ def test_a_prediction_uses_nothing_that_is_hidden(true_model: HybridModel, simul
     assert torch.equal(first["states"], second["states"])
 
 
-def test_a_task_crosses_a_process_border_unchanged(tmp_path: Path, simulate: Callable[..., Samples]) -> None:
+def test_a_task_crosses_a_process_border_unchanged(simulate: Callable[..., Samples]) -> None:
     samples = simulate(TIMES, [(1.0, 2.0), (2.0, 0.5)])
     sent = replace(task(samples, "warmup", 5, dense=3, gates=("a",)), seed=7, settings=FitSettings(substeps=9))
-    sent.write(tmp_path)
-    received = Task.read(tmp_path)
+    received = unpack_tasks(pack_tasks({"held": sent}), {"held": pack_samples(sent.samples)})["held"]
     assert replace(received, samples=sent.samples) == sent
     for name in ("times", "states", "inputs", "valid"):
         torch.testing.assert_close(getattr(received.samples, name), getattr(sent.samples, name), equal_nan=True)
