@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -51,10 +53,27 @@ os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
 
 NOBODY = 65534
 
+
+def _others_reach(place: Path) -> bool:
+    """Whether every folder above a place, and itself, lets other users through."""
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (place, *place.parents))
+
+
+def why_not_nobody() -> str | None:
+    """Why this test cannot become another user; None if it can."""
+    if os.getuid() != 0:
+        return "is no root, so cannot become another user; as started it is unprivileged already"
+    if not all(map(_others_reach, (Path(__file__).resolve().parent, Path(sys.prefix)))):
+        return "another user cannot read this checkout, so cannot run it"
+    return None
+
+
 USERS = [
     pytest.param(0, id="as_started"),
     pytest.param(
-        NOBODY, id="unprivileged", marks=pytest.mark.skipif(os.getuid() != 0, reason="is no root, so cannot change")
+        NOBODY,
+        id="unprivileged",
+        marks=pytest.mark.skipif(why_not_nobody() is not None, reason=why_not_nobody() or "can"),
     ),
 ]
 KERNEL_TIERS = [Tier.LANDLOCK_SECCOMP, Tier.SECCOMP]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from attacks import Place, place
-from walled import NOBODY
+from walled import NOBODY, why_not_nobody
 
 from archsearch.sandbox.tiers import Tier, probe
 
@@ -22,7 +21,8 @@ def where(request: pytest.FixtureRequest) -> Iterator[Place]:
     tier, user = KINDS[request.param]
     if HERE not in (A, B) or (HERE is B and tier is A):
         pytest.skip(f"this kernel cannot build the walls of {tier}")
-    if user and os.getuid() != 0:
-        pytest.skip("is no root, so cannot become another user; as started it is unprivileged already")
+    unable = why_not_nobody()
+    if user and unable is not None:
+        pytest.skip(unable)
     with place(tier, user) as found:
         yield found
