@@ -198,8 +198,9 @@ def test_many_jobs_leave_no_descriptor_and_no_process_behind(sandbox: Sandbox) -
     sources = ("blob = b'x' * 1000", "raise ValueError", "import os; os._exit(1)", "print('x' * 10000)")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: run(sandbox, sources[number % 4], own=b"1"), range(500)))
-    assert open_files() == before
-    assert until(lambda: len(os.listdir(f"/proc/{zygote}/fd")) == in_zygote, 5), "it closes the last after its report"
+    assert until(lambda: open_files() <= before, 5)
+    # fewer, if a job of another test was about to be closed when they were counted: it closes the last after its report
+    assert until(lambda: len(os.listdir(f"/proc/{zygote}/fd")) <= in_zygote, 5)
     assert children_of(zygote) == []
 
 
