@@ -18,7 +18,7 @@ from archsearch.executors.base import Executor
 from archsearch.problem.problem import Problem
 from archsearch.proposers.base import Proposer
 from archsearch.settings import RunSettings
-from archsearch.study.record import Baseline, Decision
+from archsearch.study.record import Baseline, Decision, Gate
 from archsearch.study.store import Study
 from archsearch.study.writer import Writer
 
@@ -82,7 +82,6 @@ class Stopped:
 
 
 Event = Proposed | Refused | Started | Finished | Stopped
-Gate = Callable[[Candidate], Decision]
 
 
 @dataclass(frozen=True)

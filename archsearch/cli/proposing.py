@@ -186,7 +186,7 @@ def _both(language: LanguageProposer, grammar: Proposer, study: Study, settings:
         return sum(seconds for begin, seconds in asked if begin is not None and begin < number)
 
     repeated = _authors(Path(settings.replay)) if settings.replay else lambda begin: None
-    return BothProposer(language, grammar, settings.seed, settings.generation, asking_seconds, repeated)
+    return BothProposer(language, grammar, settings.seed, asking_seconds, repeated)
 
 
 def _authors(folder: Path) -> Callable[[int], Arm | None]:

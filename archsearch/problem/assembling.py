@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from archsearch.errors import DataError
 from archsearch.problem.cells import is_missing
+from archsearch.problem.labels import trajectory_label
 from archsearch.problem.readers import DataTable
 from archsearch.problem.space import Input, SearchSpace, State
 from archsearch.problem.trajectories import Floats, Trajectories
@@ -53,9 +54,9 @@ def _samples(table: DataTable) -> dict[str, npt.NDArray[np.int64]]:
 
 
 def trajectory_ids(table: DataTable, name: str) -> npt.NDArray[np.str_]:
-    """The id of each row as text; whole numbers without a decimal point."""
+    """The id of each row as text."""
     column = table.column(name, "data.trajectory")
-    labels = [f"{cell:.15g}" if isinstance(cell, float) else str(cell).strip() for cell in column.tolist()]
+    labels = [trajectory_label(cell) for cell in column.tolist()]
     for row, label in enumerate(labels):
         if is_missing(label):
             raise DataError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsearch.problem.labels import axis_label
 from archsearch.problem.problem import Problem
 from archsearch.problem.trajectories import Floats
 
@@ -47,12 +48,12 @@ def images_of(problem: Problem, times: Floats, frames: Floats, most: int = MOST_
         frames: (T, *grid).
         most: so many times at most, evenly drawn, the first and the last among them.
     """
-    labels = [_label(axis.name, axis.unit) for axis in problem.space.axes]
+    labels = [axis_label(axis.name, axis.unit) for axis in problem.space.axes]
     lengths = [(0.0, points * step) for points, step in zip(frames.shape[1:], _steps(problem, frames), strict=True)]
     unit = problem.space.problem.time_unit
     if len(labels) == 1:
         time = (float(times[0]), float(times[-1]))
-        return [Image("", frames.T, time, lengths[0], (_label("time", unit), labels[0]))]
+        return [Image("", frames.T, time, lengths[0], (axis_label("time", unit), labels[0]))]
     planes = frames if frames.ndim == 3 else frames[:, frames.shape[1] // 2]
     shown = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
     suffix = "" if unit in ("1", "-") else f" {unit}"
@@ -97,7 +98,3 @@ def limits_of(values: Floats) -> tuple[float, float]:
 
 def _steps(problem: Problem, frames: Floats) -> tuple[float, ...]:
     return problem.space.spacing or (1.0,) * (frames.ndim - 1)
-
-
-def _label(name: str, unit: str) -> str:
-    return name if unit in ("1", "-") else f"{name} [{unit}]"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsearch.problem.field_figures import draw_fields
+from archsearch.problem.labels import axis_label
 from archsearch.problem.problem import Part, PartName, Problem
 from archsearch.problem.trajectories import Bools, Floats
 
@@ -43,11 +44,11 @@ def draw_data(problem: Problem) -> Figure:
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     for axis, state in zip(axes, observed, strict=False):
         _draw_state(axis, problem, space.state_names.index(state.name))
-        axis.set_ylabel(_label(state.name, state.unit))
+        axis.set_ylabel(axis_label(state.name, state.unit))
         _scale(axis, state.scale)
     for axis, column in zip(axes[len(observed) :], range(len(space.inputs)), strict=True):
         _draw_input(axis, problem, column)
-        axis.set_ylabel(_label(space.inputs[column].name, space.inputs[column].unit))
+        axis.set_ylabel(axis_label(space.inputs[column].name, space.inputs[column].unit))
     _finish(figure, axes, problem)
     return figure
 
@@ -56,7 +57,7 @@ def _finish(figure: Figure, axes: Any, problem: Problem) -> None:
     """Title, one legend for all rows, and few round ticks: a year is never 1902.5."""
     from matplotlib.ticker import MaxNLocator
 
-    axes[-1].set_xlabel(_label("time", problem.space.problem.time_unit))
+    axes[-1].set_xlabel(axis_label("time", problem.space.problem.time_unit))
     axes[-1].xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10]))
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
@@ -73,10 +74,6 @@ def _example(name: PartName) -> Any:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], color=COLOURS[name], marker="o", markersize=3.5, linewidth=1)
-
-
-def _label(name: str, unit: str) -> str:
-    return name if unit in ("1", "-") else f"{name} [{unit}]"
 
 
 def _scale(axis: Axes, scale: str) -> None:

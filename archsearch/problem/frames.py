@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from archsearch.errors import DataError, did_you_mean
 from archsearch.problem.defaults import with_default
+from archsearch.problem.labels import trajectory_label
 from archsearch.problem.space import Axis, SearchSpace, State
 from archsearch.problem.trajectories import Floats, Trajectories, over
 
@@ -206,7 +207,7 @@ class _Reader:
         if name is None:
             return tuple(str(row + 1) for row in range(many))
         ids = np.atleast_1d(self._array(name, "data.trajectory"))
-        labels = tuple(f"{item:.15g}" if isinstance(item, float) else str(item).strip() for item in ids.tolist())
+        labels = tuple(trajectory_label(item) for item in ids.tolist())
         if ids.shape != (many,) or len(set(labels)) < many:
             found = "repeated ones" if ids.shape == (many,) else f"the shape {ids.shape}"
             raise DataError(f"{self._source}: expected {many} different ids of trajectories in '{name}', found {found}")
@@ -233,7 +234,7 @@ class _Reader:
         """Refuse points (N, T, *grid) of the grid that were never measured."""
         blind = np.isnan(values).all(1)
         if blind.any():
-            row, points = int(np.argwhere(blind)[0, 0]), int(np.isnan(values).all(1).sum())
+            row, points = int(np.argwhere(blind)[0, 0]), int(blind.sum())
             raise DataError(
                 f"{self._source}: expected an observation of the state '{state.name}' at every point of the grid at "
                 f"some time, found none at {points} points, the first in trajectory #{row + 1}",

@@ -61,7 +61,6 @@ class BothProposer(Proposer):
         language: the LLM's; its rounds are the rounds.
         grammar: the other.
         seed: draws.
-        generation: a decision may depend on evaluations that lie at least this many places before the round.
         asking_seconds: how long the LLM took in the rounds that began before a number.
         repeated: the author of a round in a search that is repeated, if this is one.
 
@@ -75,14 +74,12 @@ class BothProposer(Proposer):
         language: LanguageProposer,
         grammar: Proposer,
         seed: int,
-        generation: int,
         asking_seconds: Callable[[int], float] = lambda number: 0.0,
         repeated: Callable[[int], Arm | None] = lambda begin: None,
     ) -> None:
         self._language = language
         self._grammar = grammar
         self._seed = seed
-        self._generation = generation
         self._asking_seconds = asking_seconds
         self._repeated = repeated
 
@@ -99,8 +96,7 @@ class BothProposer(Proposer):
         repeated = self._repeated(begin)
         if repeated is not None:
             return repeated
-        known = [item for item in history if item.number <= begin - self._generation]
-        earned = self.earned(known, begin)
+        earned = self.earned(self._language.questions.known(history, begin), begin)
         if min(item.evaluations for item in earned.values()) < ROUND:
             return "llm" if (begin - self._language.questions.first) // ROUND % 2 == 0 else "grammar"
         share = earned["llm"].rate / (earned["llm"].rate + earned["grammar"].rate)

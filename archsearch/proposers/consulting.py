@@ -15,7 +15,7 @@ from archsearch.candidate.ranking import as_good_as, size
 from archsearch.errors import RequestError
 from archsearch.llm.tools import Tool
 from archsearch.proposers.measured import GivenPhysics, Measured, evaluated
-from archsearch.proposers.measured import size as rms
+from archsearch.proposers.measured import size as magnitude
 from archsearch.proposers.memory import Memory
 from archsearch.proposers.progress import parameter_line
 from archsearch.proposers.trends import correlations, fifths, four, listed, told
@@ -109,7 +109,7 @@ class Consulting:
     def data(self, given: DataArguments) -> str:
         """A table of samples of one training trajectory."""
         row, names = self._row(given.trajectory), given.states or self.measured.space.state_names
-        columns = [self._column(name) for name in names]
+        columns = [self.measured.column(name) for name in names]
         known = self.measured.trajectories
         length = int(known.lengths[row])
         places = np.unique(np.linspace(0, length - 1, min(given.rows, length)).round().astype(int))
@@ -131,8 +131,9 @@ class Consulting:
         points = ", ".join(f"{four(middle)} -> {four(height)}" for middle, height in curve)
         goes = told(correlations(left, self.measured.variables()))
         values = listed([f"{name} = {four(value)}" for name, value in parameters.items()])
+        share = magnitude(left) / magnitude(slope)
         return (
-            f"d{given.state}/dt - ({given.expression}): {four(rms(left) / rms(slope))} of the size of the derivative; "
+            f"d{given.state}/dt - ({given.expression}): {four(share)} of the size of the derivative; "
             f"goes with {goes}. Medians in fifths of {given.against}: {points or 'none'}. "
             f"Parameters: {values}; the others at their start values."
         )
@@ -162,12 +163,6 @@ class Consulting:
         if name and name not in ids:
             raise RequestError(f"There is no training trajectory '{name}'.", f"There are {', '.join(ids[:20])}.")
         return ids.index(name) if name else 0
-
-    def _column(self, name: str) -> int:
-        names = self.measured.space.state_names
-        if name not in names:
-            raise RequestError(f"There is no state '{name}'.", f"The states are {', '.join(names)}.")
-        return names.index(name)
 
     def _evaluation(self, history: Sequence[Evaluation], number: int) -> Evaluation:
         found = next((item for item in history if item.number == number), None)

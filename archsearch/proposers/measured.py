@@ -64,8 +64,8 @@ class Measured:
         found |= {name: self.trajectories.inputs[..., j][valid] for j, name in enumerate(self.space.input_names)}
         return found | {"t": self.trajectories.times[valid]}
 
-    def slope(self, state: str) -> Floats:
-        """(K,): the derivative of a smoothed state.
+    def column(self, state: str) -> int:
+        """The place of a state among the last axes.
 
         Raises:
             RequestError: there is no such state.
@@ -73,7 +73,15 @@ class Measured:
         names = self.space.state_names
         if state not in names:
             raise RequestError(f"There is no state '{state}'.", f"The states are {', '.join(names)}.")
-        return self.slopes[..., names.index(state)][self.valid]
+        return names.index(state)
+
+    def slope(self, state: str) -> Floats:
+        """(K,): the derivative of a smoothed state.
+
+        Raises:
+            RequestError: there is no such state.
+        """
+        return self.slopes[..., self.column(state)][self.valid]
 
 
 @dataclass(frozen=True)
@@ -115,10 +123,15 @@ class GivenPhysics:
 
 
 def size(values: Floats) -> float:
-    """The root mean square of what is finite; 1 where there is nothing but zeros."""
+    """The root mean square of what is finite, to divide by; 1 where there is nothing but zeros."""
+    found = rms(values)
+    return found if found > 0 else 1.0
+
+
+def rms(values: Floats) -> float:
+    """The root mean square of what is finite; NaN where nothing is."""
     finite = values[np.isfinite(values)]
-    found = float(np.sqrt(np.square(finite).mean())) if finite.size else 0.0
-    return found or 1.0
+    return float(np.sqrt(np.square(finite).mean())) if finite.size else float("nan")
 
 
 def evaluated(text: str, measured: Measured, parameters: dict[str, float]) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from archsearch.candidate.outcome import Evaluation, FittedParameter, FittedTerm
 from archsearch.candidate.ranking import best, rank, size
 from archsearch.problem.trajectories import Floats
-from archsearch.proposers.measured import Measured
+from archsearch.proposers.measured import Measured, rms
 from archsearch.proposers.memory import Memory, Past, Wishes
 from archsearch.proposers.prompts import prompt
 from archsearch.proposers.trends import autocorrelation, correlations, four, listed, told
@@ -117,7 +117,7 @@ class Telling:
         memory = autocorrelation(residuals[..., j], valid)
         found = correlations(residuals[..., j][valid], self.measured.variables())
         name = self.measured.space.state_names[j]
-        return f"{name}: rms {four(_rms(residuals[..., j]))}, autocorrelation {four(memory)}, goes with {told(found)}"
+        return f"{name}: rms {four(rms(residuals[..., j]))}, autocorrelation {four(memory)}, goes with {told(found)}"
 
 
 def in_full(fitting: Sequence[Evaluation]) -> list[Evaluation]:
@@ -205,8 +205,3 @@ def _wishes(wishes: Wishes) -> list[str]:
     lines = [f"Hint: {text}" for text in wishes.hints]
     lines += [f"Banned, never use it: {name}" for name in wishes.bans]
     return lines + [f"Pinned, always keep it: {name}" for name in wishes.pins]
-
-
-def _rms(values: Floats) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.sqrt(np.square(finite).mean())) if finite.size else float("nan")

@@ -16,9 +16,6 @@ TABLES = Path(__file__).with_name("syscalls")
 SIG_ERR = -1
 """What signal(2) returns where it fails; else the address of the handler that was."""
 
-STATUS_BYTES = 4096
-"""What is read of /proc/self/status: all but, on the largest machines, the lists of processors at its end."""
-
 
 @dataclass(frozen=True)
 class Table:
@@ -106,27 +103,6 @@ def in_memory(content: bytes) -> ctypes.Array[ctypes.c_char]:
 def _memory_of(size: int) -> type[ctypes.Array[ctypes.c_char]]:
     """A type per size, held on to: ctypes would make it anew each time, which touches as many pages as all the rest."""
     return ctypes.c_char * size
-
-
-def own_status(*names: bytes) -> list[bytes]:
-    """What the kernel tells of this process in /proc, by its names for it; nothing for what it does not tell.
-
-    As bytes, and without a table of all it says: a codec might have to be imported, and each page of memory that a
-    process touches after a fork costs it time.
-    """
-    try:
-        file = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return [b"" for _ in names]
-    text = os.read(file, STATUS_BYTES)
-    os.close(file)
-    return [_line_of(name, text) for name in names]
-
-
-def _line_of(name: bytes, text: bytes) -> bytes:
-    """What stands behind `name:` at the begin of a line."""
-    at = text.find(b"\n%b:" % name)
-    return b"" if at < 0 else text[at + len(name) + 2 : text.find(b"\n", at + 1)].strip()
 
 
 def _checked(name: str, result: int) -> int:

@@ -7,7 +7,7 @@ import resource
 import sys
 from typing import TYPE_CHECKING
 
-from archsearch.sandbox import kernel
+from archsearch.sandbox.status import fields
 
 if TYPE_CHECKING:
     from archsearch.settings import (
@@ -59,10 +59,11 @@ def apply_limits(limits: Limits, gpu: bool = False) -> None:
 def baseline() -> tuple[int, int]:
     """Megabytes of address space and of private memory that this process has before it has done anything.
 
-    Asked once: a fork has what its parent had, and asking costs it as much as all its other limits.
+    0 if the system does not tell. Asked once: a fork has what its parent had, and asking costs it as much as all its
+    other limits.
     """
-    mapped, data = map(_mb, kernel.own_status(b"VmSize", b"VmData"))
-    return mapped, data
+    found = fields("self", "VmSize", "VmData")
+    return found.get("VmSize", 0) // 1024, found.get("VmData", 0) // 1024
 
 
 def _limit(what: int, value: int) -> None:
@@ -70,8 +71,3 @@ def _limit(what: int, value: int) -> None:
     _, hard = resource.getrlimit(what)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(what, (value, value))
-
-
-def _mb(told: bytes) -> int:
-    """Megabytes, told as `123 kB`; 0 where the system tells nothing."""
-    return int(told.removesuffix(b" kB") or b"0") // 1024

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import os
 
+HELD = ("RssAnon", "RssShmem")
+"""Memory that no file backs, shared memory included, in kilobytes."""
+
 
 def memory_mb(pid: str) -> float | None:
     """Memory that a process holds and no file backs, shared memory included; None if the system does not tell."""
-    found = _fields(pid, "RssAnon", "RssShmem")
-    return (found["RssAnon"] + found.get("RssShmem", 0)) / 1024 if "RssAnon" in found else None
+    found = fields(pid, *HELD)
+    return _held_mb(found) if "RssAnon" in found else None
 
 
 def thread_count(pid: str) -> int | None:
     """Its number of threads; None if the system does not tell."""
-    return _fields(pid, "Threads").get("Threads")
+    return fields(pid, "Threads").get("Threads")
 
 
 def usage(pid: int) -> tuple[float, int]:
     """Memory as `memory_mb` counts it and number of threads, both 0 if the system does not tell or it has ended."""
-    found = _fields(str(pid), "RssAnon", "RssShmem", "Threads")
+    found = fields(str(pid), *HELD, "Threads")
     threads = found.get("Threads", 0)
     if threads and "RssAnon" not in found:
         found = _of_a_living_thread(pid)
-    return (found.get("RssAnon", 0) + found.get("RssShmem", 0)) / 1024, threads
+    return _held_mb(found), threads
+
+
+def _held_mb(found: dict[str, int]) -> float:
+    return sum(found.get(name, 0) for name in HELD) / 1024
 
 
 def _of_a_living_thread(pid: int) -> dict[str, int]:
@@ -31,12 +38,12 @@ def _of_a_living_thread(pid: int) -> dict[str, int]:
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return {}
-    told = (_fields(f"{pid}/task/{thread}", "RssAnon", "RssShmem") for thread in threads)
+    told = (fields(f"{pid}/task/{thread}", *HELD) for thread in threads)
     return next((found for found in told if "RssAnon" in found), {})
 
 
-def _fields(pid: str, *names: str) -> dict[str, int]:
-    """The numbers behind some names; those that are not there are left out."""
+def fields(pid: str, *names: str) -> dict[str, int]:
+    """The numbers behind some names, memory in kilobytes; those that are not there are left out."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:
             lines = status.read().decode("ascii", "replace").splitlines()

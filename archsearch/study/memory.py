@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.errors import RequestError
@@ -11,13 +11,11 @@ from archsearch.problem.trajectories import Floats
 from archsearch.proposers.memory import Memory, Past
 from archsearch.proposers.replies import AUTHOR, faults
 from archsearch.study.proposals import Proposal
-from archsearch.study.record import Decision
+from archsearch.study.record import Decision, Gate
 from archsearch.study.store import Study
 
 TRAINED = "train."
 EVER = 2**31
-
-Gate = Callable[[Candidate], Decision]
 
 
 class StudyMemory(Memory):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -73,6 +74,10 @@ class Decision(BaseModel):
     approved: bool
     by: str
     reason: str = ""
+
+
+Gate = Callable[[Candidate], Decision]
+"""Decides on a proposal before it is evaluated."""
 
 
 class Line(Record):

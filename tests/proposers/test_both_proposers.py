@@ -19,7 +19,7 @@ BEGINS = range(30, 30 + 200 * ROUND, ROUND)
 def both(**more: object) -> BothProposer:
     grammar = GrammarProposer(PROBLEM.space, 0)
     language = LanguageProposer(Questions(PROBLEM, FakeMemory(), 4), FakeLlm(), grammar)
-    return BothProposer(language, grammar, seed=0, generation=4, **more)  # type: ignore[arg-type]  # by their names
+    return BothProposer(language, grammar, seed=0, **more)  # type: ignore[arg-type]  # by their names
 
 
 def past(llm: list[float], grammar: list[float], llm_seconds: float = 2.0) -> list[Evaluation]:
