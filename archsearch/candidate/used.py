@@ -102,7 +102,7 @@ def _pairs(value: Any) -> dict[str, str]:
 
 
 def _places(name: str, net: Net, body: list[ast.stmt]) -> Iterator[str]:
-    """What a net stands on: what it replaces, corrects or scales; else the states whose derivatives it is written in."""
+    """What a net stands on: what it replaces, corrects or scales; else the states in whose derivatives it stands."""
     yield from net.outputs
     for method in (node for node in body if isinstance(node, ast.FunctionDef)):
         local = _local_values(method)

@@ -100,8 +100,9 @@ def _slots(name: str, space: SearchSpace) -> list[Slot]:
 
 def _standing_in(slot: Slot, used: Used) -> list[str]:
     """The nets that stand in a slot, under its name or under another."""
-    place = slot.term or slot.parameter or slot.equation
-    return [net for net in used.nets if net == slot.name or place in used.places.get(net, ())]
+    place = str(slot.term or slot.parameter or slot.equation)
+    places = {place, used.replaced.get(place, place)}
+    return [net for net in used.nets if net == slot.name or places & used.places.get(net, frozenset())]
 
 
 def _refuse_fixture(name: str, space: SearchSpace) -> None:
