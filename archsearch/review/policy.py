@@ -11,6 +11,7 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.net_declarations import declared_nets
 from archsearch.candidate.outcome import Evaluation
 from archsearch.problem.space import SearchSpace
+from archsearch.proposers.obeying import violations
 from archsearch.review.kinds import kind_of
 from archsearch.search import approve_all
 from archsearch.settings import RunSettings
@@ -18,7 +19,7 @@ from archsearch.study.proposals import Gate, Proposal
 from archsearch.study.reader import RunReader
 from archsearch.study.record import Decision
 from archsearch.study.store import Study
-from archsearch.study.wishes import allowed
+from archsearch.study.wishes import EVER, allowed, wishes_at
 
 PERSON = "ARCHSEARCH_PERSON"
 LEAST_TO_TELL = 3
@@ -50,9 +51,12 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
     def decide(proposal: Proposal) -> Decision | None:
         if proposal.candidate.id in baselines:
             return Decision(approved=True, by="policy", reason="a baseline, which every run has")
+        reader.refresh()
+        broken = violations(proposal.candidate.source, space, wishes_at(reader.wishes, EVER))
+        if broken:
+            return Decision(approved=False, by="policy", reason=f"it {' and '.join(broken)}")
         if settings.review == "never":
             return approve_all(proposal)
-        reader.refresh()
         kind = kind_of(proposal.candidate)
         if kind in allowed(reader.wishes):
             return Decision(approved=True, by="policy", reason=f"like others that were approved: {kind}")

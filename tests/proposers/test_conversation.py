@@ -78,6 +78,10 @@ def search(folder: Path, evaluator: Evaluator | Recorded, asked: Llm) -> tuple[S
 
 
 @pytest.mark.slow
+def candidates(study: Study) -> dict[int, Candidate]:
+    return {number: item.candidate for number, item in study.proposals().items()}
+
+
 def test_from_a_constant_growth_rate_through_a_net_to_a_law_that_saturates(tmp_path: Path) -> None:
     evaluator = Evaluator(PROBLEM, SETTINGS)
     try:
