@@ -16,7 +16,7 @@ from archsearch.study.wishes import EVER, wishes_at
 from archsearch.study.writer import PROPOSALS
 
 TRAINED = "train."
-PROGRAMS = ("check", "policy", "search")
+PROGRAMS = ("check", "policy", "search", "wishes")
 """Who refuses beside persons; of them the reason is enough."""
 
 

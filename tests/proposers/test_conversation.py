@@ -110,5 +110,5 @@ def test_from_a_constant_growth_rate_through_a_net_to_a_law_that_saturates(tmp_p
         assert stage in question
     with llm(tmp_path / "again", None, tmp_path / "first") as replayed:
         again, _, _ = search(tmp_path / "again", Recorded(study), replayed)
-    assert again.proposals() == study.proposals()
+    assert candidates(again) == candidates(study)
     assert [item.error for item in again.evaluations()] == [item.error for item in found]
