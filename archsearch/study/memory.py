@@ -12,10 +12,12 @@ from archsearch.proposers.replies import AUTHOR, faults
 from archsearch.study.proposals import Gate, LogTail, Proposal
 from archsearch.study.record import Decision
 from archsearch.study.store import Study
-from archsearch.study.wishes import EVER, wishes_at
+from archsearch.study.wishes import wishes_at
 from archsearch.study.writer import PROPOSALS
 
 TRAINED = "train."
+EVER = 2**31
+"""A number that no proposal has: what counts now."""
 PROGRAMS = ("check", "policy", "search", "wishes")
 """Who refuses beside persons; of them the reason is enough."""
 

@@ -7,9 +7,6 @@ from collections.abc import Iterable
 from archsearch.proposers.memory import Wishes
 from archsearch.study.record import Allow, Ban, Hint, Pin, Preference, Release, WishedLine
 
-EVER = 2**31
-"""A number that no proposal has: what counts now."""
-
 
 def wishes_at(lines: Iterable[WishedLine], number: int) -> Wishes:
     """What counts for a proposal: a later wish beats an earlier one about the same name or the same two candidates."""
