@@ -64,6 +64,7 @@ class EquationDiff(CardPart):
         state: whose derivative or output it gives; or what else a method returns, e.g. `limits substrate`.
         left_latex: the left-hand side, without the equals sign.
         left_text: likewise for a terminal, e.g. `d hare/dt`.
+        relation: between the sides; the others are limits.
         pieces: kept and added ones in the order of the source, then those that are gone.
         split: whether it could be read summand by summand; otherwise each piece is the text of a whole equation.
     """
@@ -72,6 +73,7 @@ class EquationDiff(CardPart):
     left_latex: str
     left_text: str
     pieces: tuple[EquationPiece, ...]
+    relation: Literal["=", "<="] = "="
     split: bool = True
 
     @property
@@ -168,7 +170,7 @@ class Card(CardPart):
         decision: what was decided, by whom and why; None if nothing was.
         claim: what it assumes, in one line.
         hypothesis: why it should be tried and what it is expected to do, where its author said so.
-        parents: what it was made from, the one that it is compared with first; empty: compared with the physics as given.
+        parents: what it was made from, the one that it is compared with first.
         compared_with: that one in words: `number 7`, `the physics as given`.
         new: what is new against it, one sentence each.
         equations: beside those of the parent, one for each state, then what else the candidate returns.
