@@ -155,7 +155,7 @@ def _nets_in(node: ast.expr, unfolded: Unfolded) -> list[NetCall]:
 def _latex(node: ast.expr, nets: Mapping[str, NetCall], terms: list[str]) -> str:
     symbols = {key: _net_symbol(nets[key], nets) for key in _symbols_in(node, nets)}
     try:
-        return parse(_text(node)).to_latex(symbols)
+        return parse(expression_text(node)).to_latex(symbols)
     except ExpressionError:
         return latex_name(terms[0]) if terms else UNREADABLE
 
@@ -176,7 +176,7 @@ def _symbols_in(node: ast.expr, nets: Mapping[str, NetCall]) -> list[str]:
 def _plain_text(node: ast.expr, nets: Mapping[str, NetCall]) -> str:
     """A summand as it would be typed, with nets by their names."""
     texts = {key: _net_text(nets[key], nets) for key in _symbols_in(node, nets)}
-    return re.sub(r"\bnet__\d+\b", lambda found: texts.get(found[0], found[0]), _text(node))
+    return re.sub(r"\bnet__\d+\b", lambda found: texts.get(found[0], found[0]), expression_text(node))
 
 
 def _net_text(call: NetCall, nets: Mapping[str, NetCall]) -> str:
@@ -186,7 +186,7 @@ def _net_text(call: NetCall, nets: Mapping[str, NetCall]) -> str:
     return f"NN_{call.name}{output}({', '.join(seen)})"
 
 
-def _text(node: ast.expr) -> str:
+def expression_text(node: ast.expr) -> str:
     """The text of a summand as a space file would have it."""
     copy = ast.parse(ast.unparse(node), mode="eval").body
     return ast.unparse(_Plain().visit(copy))

@@ -14,7 +14,7 @@ from archsearch.problem.latex import latex_name
 from archsearch.problem.space import SearchSpace
 from archsearch.review.card import Change, EquationDiff, EquationPiece
 from archsearch.review.forms import form
-from archsearch.review.reading import EQUATIONS, methods_of
+from archsearch.review.reading import EQUATIONS, is_plain, main_method, methods_of
 
 OTHERS: Mapping[str, tuple[str, str]] = {
     "observe": ("y_{{{latex}}}", "measured {name}"),
@@ -80,8 +80,8 @@ def _equations(source: str, space: SearchSpace) -> dict[str, list[Piece]] | None
     """The summands of every state; None if the source is no plain list of equations."""
     if not source:
         return {}
-    method = next((name for name in EQUATIONS if name in methods_of(source)), "")
-    if not _is_plain(source, method):
+    method = main_method(source)
+    if not is_plain(source, method):
         return None
     found = returned_by(source, method)
     return found if set(found) >= set(space.state_names) else None
@@ -89,7 +89,7 @@ def _equations(source: str, space: SearchSpace) -> dict[str, list[Piece]] | None
 
 def _of_method(source: str, parent: str, method: str) -> Iterator[EquationDiff]:
     """What else a candidate returns."""
-    if not all(_is_plain(text, method) for text in (source, parent) if method in methods_of(text)):
+    if not all(is_plain(text, method) for text in (source, parent) if method in methods_of(text)):
         yield _line_diff(_lines(source, (method,)), _lines(parent, (method,)), method)
         return
     found, before = (returned_by(text, method) if text else {} for text in (source, parent))
@@ -130,29 +130,6 @@ def _shown(piece: Piece, change: Change) -> EquationPiece:
 
 
 # ---- what cannot be split -------------------------------------------------------------------------------------------
-
-
-def _is_plain(source: str, method: str) -> bool:
-    """Whether a method, and every helper that it may call, assigns to names and then returns a dict."""
-    methods = methods_of(source)
-    if method not in methods:
-        return False
-    helpers = [node for name, node in methods.items() if name.startswith("_")]
-    return all(_is_straight(node) for node in (methods[method], *helpers))
-
-
-def _is_straight(method: ast.FunctionDef) -> bool:
-    body = method.body[1:] if ast.get_docstring(method) is not None else method.body
-    return bool(body) and isinstance(body[-1], ast.Return) and all(_is_readable(node) for node in body[:-1])
-
-
-def _is_readable(node: ast.stmt) -> bool:
-    """Whether a statement gives values to names and does nothing else."""
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-        return False
-    target = node.targets[0]
-    names = target.elts if isinstance(target, ast.Tuple) else [target]
-    return all(isinstance(item, ast.Name) for item in names)
 
 
 def _lines(source: str, methods: Sequence[str]) -> list[str]:

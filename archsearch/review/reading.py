@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from archsearch.candidate.check_literals import UNKNOWN, as_number, literal
 from archsearch.candidate.net_declarations import declared_nets
+from archsearch.candidate.unfold import unfold
 from archsearch.hybrid import CandidateError, Net
 
 PARAM_KEYS = ("value", "low", "high", "unit", "fixed")
@@ -57,6 +58,32 @@ def methods_of(source: str) -> dict[str, ast.FunctionDef]:
     return {node.name: node for node in class_body(source) if isinstance(node, ast.FunctionDef)}
 
 
+def main_method(source: str) -> str:
+    """The method that gives the derivatives or the outputs; empty if there is none."""
+    return next((name for name in EQUATIONS if name in methods_of(source)), "")
+
+
+def is_plain(source: str, method: str) -> bool:
+    """Whether a method, and every helper that it may call, gives values to names and then returns something."""
+    methods = methods_of(source)
+    return method in methods and all(_is_straight(methods[name]) for name in (method, *_helpers(source)))
+
+
+def constants_of(source: str) -> dict[str, float]:
+    """The numbers that a source gives names to in its class body."""
+    found = {name: as_number(literal(value)) for name, value in _assigned(source)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def idle_parameters(source: str) -> tuple[str, ...]:
+    """The fitted parameters that no equation has: those of what a net stands in the place of."""
+    main = main_method(source)
+    trees: list[ast.AST] = [node for name, node in methods_of(source).items() if name not in (main, *_helpers(source))]
+    trees += unfold(source, main).equations.values()
+    used = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return tuple(name for name, item in parameters_of(source).items() if not item.fixed and name not in used)
+
+
 def regularizers_of(source: str) -> dict[str, float]:
     """The weights of the regularizers that are not zero."""
     found = _table(source, "regularizers")
@@ -78,6 +105,24 @@ def replaced_of(source: str) -> dict[str, str]:
     """The terms of the space in whose place another stands, with that other."""
     found = _table(source, "replaced")
     return {str(old): str(new) for old, new in found.items()} if isinstance(found, dict) else {}
+
+
+def _helpers(source: str) -> list[str]:
+    return [name for name in methods_of(source) if name.startswith("_")]
+
+
+def _is_straight(method: ast.FunctionDef) -> bool:
+    body = method.body[1:] if ast.get_docstring(method) is not None else method.body
+    return bool(body) and isinstance(body[-1], ast.Return) and all(_is_readable(node) for node in body[:-1])
+
+
+def _is_readable(node: ast.stmt) -> bool:
+    """Whether a statement gives values to names and does nothing else."""
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        return False
+    target = node.targets[0]
+    names = target.elts if isinstance(target, ast.Tuple) else [target]
+    return all(isinstance(item, ast.Name) for item in names)
 
 
 def _table(source: str, name: str) -> object:
