@@ -1,8 +1,8 @@
 """What a running job says of how far it is: a claim for a person to look at, never a score.
 
 Each record has the same length, is written at once and means nothing to any other. The job's end of the pipe does not
-wait: what nobody reads in time is lost. The broker looks at the pipe a few times a second, reads no more than a piece
-of it and takes the last record, so that a job that floods it costs no more than one that is silent.
+wait: what nobody reads in time is lost. The broker looks at the pipe some times a second, reads no more than a piece of
+it and takes no more of its records than an honest job writes, so that a job that floods it costs no more than others.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ RECORD = struct.Struct("<dI52s")
 """Error, iteration, and the name of the stage in UTF-8, filled up with zeros: 64 bytes, less than a pipe may tear."""
 EVERY_SECONDS = 0.05
 PIECE_BYTES = 1024 * RECORD.size
+MOST = 64
+"""Records that are taken at once, however long nobody looked."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ def packed(stage: str, step: int, error: float) -> bytes:
     return RECORD.pack(error, min(step, 0xFFFFFFFF), stage.encode()[:52])
 
 
-def newest(piece: bytes) -> Told | None:
-    """The last whole record of what was read, whatever it is; None if there is none."""
-    end = len(piece) - len(piece) % RECORD.size
-    if not end:
-        return None
-    error, step, stage = RECORD.unpack(piece[end - RECORD.size : end])
+def told_in(piece: bytes, most: int) -> list[Told]:
+    """The last whole records of what was read, whatever it is, in order and no more than so many."""
+    whole = len(piece) // RECORD.size
+    first = max(0, whole - most)
+    return [_told(*RECORD.unpack_from(piece, index * RECORD.size)) for index in range(first, whole)]
+
+
+def _told(error: float, step: int, stage: bytes) -> Told:
     name = " ".join(printable(stage.rstrip(b"\0").decode("utf-8", "replace")).split())
     return Told(name, step, error if math.isfinite(error) and error >= 0 else None)
 
@@ -95,14 +99,16 @@ class Listener:
     def __init__(self, descriptor: int, tell: Tell) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor, self._tell = descriptor, tell
-        self._next = -math.inf
+        self._looked, self._credit = time.monotonic(), 1.0
 
     def look(self, now: float) -> None:
-        """Take what was said since, if it is time to."""
-        if now < self._next:
+        """Take what was said since, if it is time to, but no more than an honest job says in that time."""
+        passed = now - self._looked
+        if passed < EVERY_SECONDS:
             return
-        self._next = now + EVERY_SECONDS
+        self._looked, self._credit = now, min(self._credit + passed / EVERY_SECONDS, MOST)
         with contextlib.suppress(BlockingIOError):  # nothing was said
-            told = newest(os.read(self._descriptor, PIECE_BYTES))
-            if told is not None:
+            found = told_in(os.read(self._descriptor, PIECE_BYTES), int(self._credit))
+            self._credit -= len(found)
+            for told in found:
                 self._tell(told)

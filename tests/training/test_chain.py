@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -158,6 +159,26 @@ def test_whoever_watches_may_stop_a_fit_and_has_what_was_reached(
     assert len(seen) == 5
     assert found.status == "ok"
     assert found.stages[-1].reason.endswith("stopped")
+
+
+@pytest.mark.parametrize("method", ["gauss_newton", "shooting"])
+def test_whoever_watches_is_told_an_error_that_falls_to_what_the_stage_reached(
+    lotka_volterra_net: HybridModel, simulate: Callable[..., Samples], method: str
+) -> None:
+    samples = simulate(np.linspace(0, 6, 30), STARTS, noise=0.02)
+    settings = FitSettings.model_validate({"method": method, "rollout_steps": 30})
+    told: dict[str, list[float]] = {}
+
+    def watch(stage: str, step: int, error: float) -> bool:
+        told.setdefault(stage, []).append(error)
+        return True
+
+    found = fit(lotka_volterra_net, BOTH, samples, settings, torch.Generator().manual_seed(0), watch)
+    name = "whole trajectories" if method == "gauss_newton" else "shooting: rollouts"
+    errors = next(errors for stage, errors in told.items() if stage.startswith(name))
+    assert all(math.isfinite(error) for errors in told.values() for error in errors)
+    assert errors[-1] <= errors[0]
+    assert errors[-1] == pytest.approx(found.error**0.5, rel=0.1), "it is the error plus the little that priors add"
 
 
 @pytest.mark.parametrize("method", ["gauss_newton", "shooting"])
