@@ -18,12 +18,17 @@ from archsearch.settings import RunSettings
 LIE = """import os
 import struct
 
-for descriptor in range(63, 2, -1):
+
+def is_open(descriptor):
     try:
-        os.write(descriptor, struct.pack("<dI52s", 0.0, 9, b"perfect"))
+        return bool(os.fstat(descriptor))
     except OSError:
-        continue
-    break
+        return False
+
+
+found = [descriptor for descriptor in range(3, 64) if is_open(descriptor)]
+if len(found) > 1:  # a fit has one for its result and one for its progress
+    os.write(found[-1], struct.pack("<dI52s", 0.0, 9, b"perfect"))
 """
 
 
