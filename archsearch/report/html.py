@@ -19,7 +19,8 @@ from archsearch.report.equations import CHANGES, equations
 from archsearch.report.figures import figures_of
 from archsearch.report.leaderboard import BASELINES, LEGEND, aligned, baselines_of, four, rows_of
 from archsearch.report.references import off_by
-from archsearch.report.verdict import judge, percent
+from archsearch.report.verdict import judge
+from archsearch.report.wording import percent
 
 if TYPE_CHECKING:
     from archsearch.study.store import Study
