@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from archsearch.candidate.outcome import Evaluation
+from archsearch.candidate.ranking import size
 from archsearch.problem.problem import Problem
 from archsearch.report.comparison import LEAST_UNITS, Comparison, comparisons_of
 from archsearch.report.leaderboard import baselines_of, four
