@@ -29,3 +29,8 @@ def sentence(text: str) -> str:
     """The text with a capital at its beginning and a full stop at its end."""
     text = text.strip()
     return text if not text else text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+def numbers(found: Sequence[int]) -> str:
+    """`number 3`, `numbers 3, 4 and 7`."""
+    return f"{'number' if len(found) == 1 else 'numbers'} {listed([str(number) for number in found])}"
