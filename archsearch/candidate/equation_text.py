@@ -31,7 +31,7 @@ def equations_latex(source: str, space: SearchSpace) -> dict[str, str]:
     for state, pieces in equations_of(source, space).items():
         kept = [piece for piece in pieces if piece.change != "removed"]
         lines[state] = f"{left.format(name=latex_name(state))} = {_sum(kept)}"
-    return lines | _others(source)
+    return lines | other_lines(source)
 
 
 def latex_block(source: str, space: SearchSpace) -> str:
@@ -60,7 +60,8 @@ def is_static(source: str) -> bool:
     return bool(unfold(source, "output").equations)
 
 
-def _others(source: str) -> dict[str, str]:
+def other_lines(source: str) -> dict[str, str]:
+    """Name -> a line of LaTeX for all that is no equation of a state; names begin with the method."""
     return {
         f"{method} {name}": line.format(name=latex_name(name), value=_sum(pieces))
         for method, line in LINES.items()
