@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archsearch.problem.problem import Part, Problem
-from archsearch.problem.space import SearchSpace, SplitTable, State
+from archsearch.problem.space import SearchSpace, State
 from archsearch.problem.trajectories import over
 from archsearch.report.wording import counted, listed
 from archsearch.settings import RunSettings
@@ -78,7 +78,7 @@ def asked(problem: Problem, settings: RunSettings, sandbox: str) -> Asked:
     return Asked(
         quantities=tuple(_quantities(problem.space)),
         shares=tuple(Share(USES[name], len(part.trajectories), _scored(part)) for name, part in parts.items()),
-        split=_split(problem.space.split, problem.validation),
+        split=_split(problem.space, problem.validation),
         suspects=_suspects(problem.space),
         settings=tuple(_settings(settings, sandbox)),
     )
@@ -111,10 +111,11 @@ def _scored(part: Part) -> int:
     return int((over(part.scored, observed) & observed).sum())
 
 
-def _split(split: SplitTable, validation: Part) -> str:
+def _split(space: SearchSpace, validation: Part) -> str:
+    split, unit = space.split, "" if space.problem.time_unit == "1" else f" {space.problem.time_unit}"
     ways = {
         "time": "The last part of each trajectory is held out"
-        + (f", from {split.validation_from:g} on" if split.validation_from is not None else ""),
+        + (f", from {split.validation_from:g}{unit} on" if split.validation_from is not None else ""),
         "trajectory": "Whole trajectories are held out",
         "region": f"Trajectories that begin where {split.validation_where} are held out",
     }

@@ -59,7 +59,7 @@ def growth_figure(problem: Problem, models: Sequence[Model], width: float = WIDE
 
 
 def error_over_time(problem: Problem, model: Model, part: str) -> tuple[Floats, Floats]:
-    """Times (K,) in the time unit, and the nrmse there (K,); neighbouring times together where there are many."""
+    """Times (K,) in the time unit and the nrmse there (K,), without exact starts; neighbours together if many."""
     times, squares = squares_over_time(problem, model, part)
     distinct = np.unique(times)
     stretches = np.array_split(distinct, min(MOST_STRETCHES, max(len(distinct), 1)))
@@ -68,7 +68,5 @@ def error_over_time(problem: Problem, model: Model, part: str) -> tuple[Floats, 
         inside = (times >= stretch[0]) & (times <= stretch[-1]) if len(stretch) else np.zeros(len(times), bool)
         if inside.any():
             found.append((float(stretch.mean()), float(np.sqrt(squares[inside].mean()))))
-    if not found:
-        return np.empty(0), np.empty(0)
-    middles, errors = np.array(found).T
-    return middles, np.maximum(errors, np.finfo(float).tiny)
+    middles, errors = np.array(found).T if found else np.empty((2, 0))
+    return middles[errors > 0], errors[errors > 0]

@@ -28,7 +28,8 @@ class ParameterRow:
         reach: where its interval begins there and how long it is, in per cent; None if either is not known.
         at_bound: whether the value lies at a bound.
         off_by: its deviation from the reference; empty without one.
-        elsewhere: least and largest value among models that the data cannot tell from the best; None if it is alone.
+        elsewhere: least and largest value among the models that the data cannot tell from the best and that determine
+            it; None if there are none.
     """
 
     name: str
@@ -86,7 +87,7 @@ def _nets(best: Evaluation) -> Iterator[str]:
     shares = {name: net.share for name, net in best.nets.items() if net.share is not None}
     if shares:
         told = [f"{name} {percent(share)}" for name, share in shares.items()]
-        yield f"What the nets carry of the dynamics: {listed(told)}; the rest is the physics."
+        yield f"Share of the nets in the dynamics (root mean square): {listed(told)}."
 
 
 def _disagrees(row: ParameterRow) -> bool:
@@ -137,7 +138,7 @@ def _placed(fitted: FittedParameter) -> tuple[float | None, tuple[float, float] 
 
 
 def _elsewhere(name: str, fitted: FittedParameter, equals: Sequence[Evaluation]) -> tuple[float, float] | None:
-    """The range of a parameter over models that are as good, of the same unit; None if no other has it."""
+    """The range of a parameter over models that are as good and determine it; None if no other does."""
     others = [item.parameters[name] for item in equals if name in item.parameters]
-    values = [other.value for other in others if other.unit == fitted.unit]
+    values = [other.value for other in others if other.unit == fitted.unit and other.identified is not False]
     return (min(values), max(values)) if values else None

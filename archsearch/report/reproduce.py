@@ -78,7 +78,7 @@ def _promise(settings: RunSettings, steered: bool) -> str:
     same = "the same candidates in the same order, with the same errors on the same versions and processor"
     if settings.proposer in ("llm", "both"):
         same = f"with the recorded replies of the LLM, {same}; without them the LLM may say something else"
-    told = f"Gives {same}."
+    told = f"Searching again gives {same}."
     if steered:
         told += " Decisions and wishes of persons are no part of it: proposals that followed them will differ."
     return told

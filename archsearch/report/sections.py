@@ -25,7 +25,7 @@ from archsearch.report.proposers_compared import about_proposers, authors
 from archsearch.report.reproduce import reproduction
 from archsearch.report.seeds import about_seeds, repeats, row_of
 from archsearch.report.tried import choices, failure_groups
-from archsearch.report.verdict import Verdict, judge
+from archsearch.report.verdict import Verdict, about_nets, judge
 from archsearch.report.weakness import weaknesses
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ class Reported:
             "equals": self.equals[:MOST_SHOWN],
             "more_equals": max(0, len(self.equals) - MOST_SHOWN),
             "sizes": {item.number: size(item) for item in self.evaluations},
+            "sentences": self._doubts(several),
             "repeats": [row_of(item) for item in found] if several else [],
             "seeds": about_seeds(found) if several else (),
         }
@@ -134,6 +135,7 @@ class Reported:
         sizes = {item.number: size(item) for item in self.evaluations}
         rows = leaderboard(self.ranked, baselines_of(self.study), MOST_ROWS, self.marks)
         return {
+            "several_authors": len({item.author for item in self.evaluations}) > 1,
             "authors": authors(self.evaluations, list(refused_authors(self.proposals))),
             "llm": about_proposers(self.study, self.beside),
             "waiting": sum(item.decision is None for item in self.proposals.values()),
@@ -156,6 +158,13 @@ class Reported:
         steered = bool(acts_of(self.study))
         has_test = self.problem.test is not None
         return {"again": reproduction(self.study, self.best, has_test=has_test, steered=steered)}
+
+    def _doubts(self, several: bool) -> list[str]:
+        """The sentences of the verdict that the first page does not show in another way."""
+        if self.best is None:
+            return []
+        shown = {*about_nets(self.ranked, self.best), *(about_seeds(()) if several else ())}
+        return [text for text in self.verdict.sentences[1:] if text not in shown]
 
     def _is_baseline(self, key: str) -> bool:
         other = baselines_of(self.study).get(key)

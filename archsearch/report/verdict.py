@@ -104,16 +104,21 @@ def _choice(study: Study, best: Evaluation) -> tuple[str, ...]:
 
 
 def about_nets(ranked: Sequence[Evaluation], best: Evaluation) -> list[str]:
-    """Whether a net was needed: the best beside the best of the other sort, with nets or without."""
-    others = [item for item in ranked if item.validation is not None and bool(item.nets) != bool(best.nets)]
+    """Whether a net beside the physics was needed: the best beside the best of the other sort, with or without."""
+    scored = [item for item in ranked if item.validation is not None]
+    others = [item for item in scored if (_is_joint(item) if not best.nets else not item.nets)]
     if not others:
         return []
     other = others[0]
     error = f"number {other.number}, has {four(other.error)}"
-    if not best.nets:
-        told = "" if other.error >= best.error else f", with {size(other)} fitted numbers in the place of {size(best)}"
-        return [f"It needs no net: the best model with one, {error}{told}."]
-    return [f"The best model without a net, {error}."]
+    if best.nets:
+        return [f"The best model without a net, {error}."]
+    told = "" if other.error >= best.error else f", with {size(other)} fitted numbers in the place of {size(best)}"
+    return [f"It needs no net: the best model that joins one with the physics, {error}{told}."]
+
+
+def _is_joint(item: Evaluation) -> bool:
+    return bool(item.nets) and any(term.status != "dropped" for term in item.terms.values())
 
 
 def _headline(answer: Answer, kind: str, comparisons: tuple[Comparison, ...], overtaken_by: tuple[str, ...]) -> str:

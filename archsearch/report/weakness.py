@@ -20,6 +20,9 @@ MUCH_WORSE = 1.5
 FOLLOWS = 0.3
 """Residuals whose correlation with the one before exceeds this, and chance, are called a pattern."""
 LEAST_SAMPLES = 6
+NEGLIGIBLE = 1e-3
+"""A fit whose error is below this share of the spread of the data leaves nothing over that a pattern could matter in."""
+TINY = "What is left over in the fitted data is less than 0.1\u00a0% of their spread."
 
 
 def weaknesses(problem: Problem, model: Model, best: Evaluation) -> tuple[str, ...]:
@@ -28,7 +31,7 @@ def weaknesses(problem: Problem, model: Model, best: Evaluation) -> tuple[str, .
         *_noise(problem, best),
         *_trajectories(best),
         *_growth(problem, model),
-        *_patterns(problem, model),
+        *(_patterns(problem, model) if _matters(best) else [TINY]),
         *_broken(best),
     )
     return found or ("Nothing stands out: no state, trajectory or time is much worse than the others.",)
@@ -105,6 +108,11 @@ def _patterns(problem: Problem, model: Model) -> Iterator[str]:
         yield f"What is left over follows a pattern in {listed(told)}: {why}."
     elif any(value is not None for value in found.values()):
         yield "What is left over in the fitted data looks like noise: neighbouring residuals do not correlate."
+
+
+def _matters(best: Evaluation) -> bool:
+    """Whether the best model leaves enough over to look for a pattern in it."""
+    return best.train is None or best.train.nrmse >= NEGLIGIBLE
 
 
 def _following(residuals: Floats) -> float | None:

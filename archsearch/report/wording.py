@@ -12,7 +12,8 @@ def percent(fraction: float) -> str:
     """A fraction in per cent, without decimals unless it is close to 0 or to 1; the space does not break."""
     if 0.999 < fraction < 1:
         return "more than 99.9\u00a0%"
-    return f"{fraction * 100:.{0 if 0.01 <= abs(fraction) <= 0.99 else 1}f}\u00a0%"
+    close = 0 < abs(fraction) < 0.01 or 0.99 < abs(fraction) < 1
+    return f"{fraction * 100:.{1 if close else 0}f}\u00a0%".replace("-", "\u2212")
 
 
 def listed(parts: Sequence[str]) -> str:
