@@ -21,7 +21,7 @@ FOLLOWS = 0.3
 """Residuals whose correlation with the one before exceeds this, and chance, are called a pattern."""
 LEAST_SAMPLES = 6
 NEGLIGIBLE = 1e-3
-"""A fit whose error is below this share of the spread of the data leaves nothing over that a pattern could matter in."""
+"""A fit with an error below this share of the spread of the data leaves nothing over that a pattern could matter in."""
 TINY = "What is left over in the fitted data is less than 0.1\u00a0% of their spread."
 
 
