@@ -22,6 +22,7 @@ from archsearch.cli.prefer import prefer
 from archsearch.cli.release import release
 from archsearch.cli.report import report
 from archsearch.cli.resume import resume
+from archsearch.cli.review import review
 from archsearch.cli.run import run as run_command
 from archsearch.cli.score import score
 from archsearch.cli.show import show
@@ -84,6 +85,7 @@ app.command("new", rich_help_panel=START)(new)
 app.command("check", rich_help_panel=START)(check)
 app.command("run", rich_help_panel=SEARCH)(run_command)
 app.command("resume", rich_help_panel=SEARCH)(resume)
+app.command("review", rich_help_panel=STEER)(review)
 app.command("hint", rich_help_panel=STEER)(hint)
 app.command("ban", rich_help_panel=STEER)(ban)
 app.command("pin", rich_help_panel=STEER)(pin)
