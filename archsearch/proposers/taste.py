@@ -80,7 +80,7 @@ def taste_of(pairs: Sequence[tuple[Genes, Genes]], space: GeneSpace) -> Taste | 
     scale = np.array([math.sqrt(SIZES if name.endswith(("hidden", "norm_weight")) else PRIOR) for name, _ in columns])
     differences = np.array(rows).reshape(-1, len(columns)) * scale
     directions = _row_space(differences)
-    if directions.shape[1] == 0:
+    if directions.shape[1] == 0:  # no preference, or none between candidates that differ in any choice
         return None
     mode, root = _laplace(differences @ directions)
     effects = scale[:, None] * directions

@@ -14,6 +14,7 @@ from archsearch.candidate import describe
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.check import check
 from archsearch.candidate.genes import from_parameters
+from archsearch.candidate.genome import Genome
 from archsearch.candidate.outcome import Evaluation, Failure
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
@@ -71,7 +72,7 @@ def test_wishes_are_told_and_checked_under_other_names() -> None:
     assert told.pins == (aliases["growth_rate"],)
     assert (told.preferences, told.reasons) == (((1, 0),), (f"of {aliases['uptake']}",))
     hidden = AnonymousQuestions(problem, FakeMemory(), 4).space
-    law = next(item for item in candidates(problem, 800) if "Monod" in item.claim and "net" not in item.claim)
+    law = candidate_of(Genome(terms={"growth_rate": "monod"}), problem.space)
     found = violations(Translator(problem).candidate(law).source, hidden, told)
     assert found[0] == f"uses the term '{aliases['monod']}', which is banned"
 

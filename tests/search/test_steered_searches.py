@@ -6,7 +6,7 @@ search at the end is real.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -14,13 +14,14 @@ import pytest
 from search_fakes import FakeEvaluator, chance, fitted
 
 from archsearch.candidate.candidate import Candidate
-from archsearch.candidate.genes import Genes
+from archsearch.candidate.genes import Genes, from_parameters
 from archsearch.candidate.used import used_in
-from archsearch.evaluation import Evaluator, Outcome
+from archsearch.evaluation import Evaluator, Outcome, Tell, nobody
 from archsearch.executors.local import LocalExecutor
 from archsearch.problem.loading import load_problem
+from archsearch.proposers.baselines import candidate_of
 from archsearch.proposers.grammar import GrammarProposer
-from archsearch.proposers.memory import Given, Wishes
+from archsearch.proposers.memory import Given, Past, Wishes
 from archsearch.proposers.obeying import uses
 from archsearch.review.policy import policy_gate
 from archsearch.review.wishing import wish_for
@@ -63,7 +64,7 @@ class Recorded(FakeEvaluator):
         super().__init__(failing=0.0)
         self.net = net
 
-    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
+    def evaluate(self, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
         return fitted(candidate, number, recorded_error(candidate, self.net))
 
 
@@ -135,14 +136,14 @@ def test_pinning_keeps_it_in_every_candidate(tmp_path: Path, name: str) -> None:
     assert not all(uses(name, source, SPACE) for source in before)
 
 
-def proposed(seed: int, preferences: tuple[tuple[int, int], ...]) -> list[Candidate]:
+def proposed(seed: int, preferences: tuple[tuple[int, int], ...], unwanted: Sequence[Past] = ()) -> list[Candidate]:
     """What a search proposes whose person prefers something when `START` proposals are made."""
 
     class Said(Given):
         def wishes(self, number: int) -> Wishes:
             return Wishes(preferences=preferences) if number >= START else Wishes()
 
-    proposer, found, done = GrammarProposer(SPACE, seed, Said()), [], []
+    proposer, found, done = GrammarProposer(SPACE, seed, Said(unwanted=unwanted)), [], []
     for number in range(START + NEXT):
         history = [item for item in done if item.number <= number - GENERATION]
         candidate = proposer.propose(history, frozenset(item.id for item in found), number)
@@ -213,3 +214,15 @@ def test_a_real_search_under_bans_fits_what_is_left(tmp_path: Path) -> None:
     assert (again.reason, again.evaluated, again.best) == ("exhausted", 5, net)
     assert next(item for item in study.ranked() if not uses("kinetics", study.source(item.number), SPACE)) == law
     assert all(not {"monod", "haldane"} & used_in(source).terms for source in sources(study, 0))
+
+
+def test_what_a_person_refuses_comes_less_often() -> None:
+    """Two candidates with the net as a factor are refused: after that, nets are rather put in the place of the rate."""
+    genes = {"physics": True, "term.growth_rate": "given", "everywhere": False, "slot.kinetics": "scale"}
+    sizes = [{"slot.kinetics.inputs": "X+P+S", "slot.kinetics.hidden": size, "norm_weight": 0.0} for size in ("4", "8")]
+    refused = [Past(3, candidate_of(from_parameters({**genes, **size}, SPACE), SPACE)) for size in sizes]
+    shares = []
+    for unwanted in ([], refused):
+        later = [item for seed in SEEDS for item in proposed(seed, (), unwanted)[START:]]
+        shares.append(mean((item.genome or {}).get("slot.kinetics") == "scale" for item in later))
+    assert shares[1] < shares[0] - 0.2
