@@ -138,7 +138,7 @@ class Reported:
             "several_authors": len({item.author for item in self.evaluations}) > 1,
             "authors": authors(self.evaluations, list(refused_authors(self.proposals))),
             "llm": about_proposers(self.study, self.beside),
-            "waiting": sum(item.decision is None for item in self.proposals.values()),
+            "waiting": self._waiting(),
             "front": front(self.evaluations, sizes),
             "sizes": sizes,
             "lineage": lineage(self._entries(), None if self.best is None else self.best.number),
@@ -165,6 +165,11 @@ class Reported:
             return []
         shown = {*about_nets(self.ranked, self.best), *(about_seeds(()) if several else ())}
         return [text for text in self.verdict.sentences[1:] if text not in shown]
+
+    def _waiting(self) -> int:
+        """How many proposals nobody has decided about yet."""
+        evaluated = {item.number for item in self.evaluations}
+        return sum(item.decision is None and number not in evaluated for number, item in self.proposals.items())
 
     def _is_baseline(self, key: str) -> bool:
         other = baselines_of(self.study).get(key)
