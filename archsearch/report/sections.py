@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archsearch.candidate.equation_text import latex_block
 from archsearch.candidate.markdown import model_markdown
 from archsearch.candidate.outcome import Evaluation
+from archsearch.candidate.ranking import best as best_of
 from archsearch.candidate.ranking import size
 from archsearch.problem.problem import Problem
 from archsearch.report.alternatives import MOST_SHOWN, equals_of, front
@@ -185,11 +186,10 @@ class Reported:
         mark = self.marks.get(self.best.number) if self.best is not None else None
         if mark is None:
             return ""
-        allowed = [item for item in self.ranked if item.validation is not None and item.number not in self.marks]
-        other = (
-            f"; the best that breaks no ban is number {allowed[0].number}, {four(allowed[0].error)}" if allowed else ""
-        )
-        return f"It is {mark}{other}."
+        allowed = best_of(item for item in self.evaluations if item.number not in self.marks)
+        if allowed is None:
+            return f"It is {mark}, and nothing else fits."
+        return f"It is {mark}; the best that breaks no ban is number {allowed.number}, {four(allowed.error)}."
 
     def _entries(self) -> Sequence[Entry]:
         """Every proposal, as the tree of parents shows it."""

@@ -5,8 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from test_report_html import Page
+
 from archsearch.candidate.outcome import Evaluation, Failure, Score
+from archsearch.problem.problem import Problem
+from archsearch.report.html import report_html
 from archsearch.report.proposers_compared import about_proposers, authors
+from archsearch.study.store import Study
 
 
 def evaluation(number: int, author: str, error: float | None) -> Evaluation:
@@ -68,3 +74,11 @@ def test_where_no_llm_took_part_nothing_is_said_of_it() -> None:
 def test_authors_are_counted_with_failures_and_refusals() -> None:
     found = authors([LLM[0], evaluation(4, "grammar", None)], ["llm", "llm", "anna"])
     assert found == (("anna", 0, 0, 1, "-"), ("grammar", 1, 1, 0, "-"), ("llm", 1, 0, 2, "0.5"))
+
+
+def test_the_page_tells_it(study: Study, problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = [e.model_copy(update={"author": "llm"}) if e.number == 3 else e for e in study.evaluations()]
+    monkeypatch.setattr(Study, "evaluations", lambda self: changed)
+    text = Page(report_html(study, problem)).text
+    assert "The LLM and the grammar" in text
+    assert "1 each, the best of the LLM is number 3 with an error of 0.3456" in text
