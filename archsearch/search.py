@@ -21,6 +21,7 @@ from archsearch.settings import RunSettings
 from archsearch.study.control import Control, read_control, write_control
 from archsearch.study.proposals import Gate, Proposal
 from archsearch.study.record import Baseline, Decision
+from archsearch.study.running import Running, RunningFile, RunningFits
 from archsearch.study.store import Study
 from archsearch.study.writer import Writer
 
@@ -28,6 +29,7 @@ __all__ = [
     "Event",
     "Finished",
     "Paused",
+    "Progress",
     "Proposed",
     "Refused",
     "Resumed",
@@ -81,6 +83,16 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """An evaluation says how far it is: stage, iteration and error of its fit. A claim, not a score."""
+
+    number: int
+    stage: str
+    step: int
+    error: float | None
+
+
+@dataclass(frozen=True)
 class Finished:
     """An evaluation is done and on disk."""
 
@@ -112,7 +124,7 @@ class Stopped:
     reason: Reason
 
 
-Event = Proposed | Refused | Waits | Started | Finished | Paused | Resumed | Stopped
+Event = Proposed | Refused | Waits | Started | Progress | Finished | Paused | Resumed | Stopped
 
 
 @dataclass(frozen=True)
@@ -193,6 +205,7 @@ def run_search(
             raise
         finally:
             executor.close()
+            search.leave()
         return _summary(study, search.seconds(), reason, search.waiting())
 
 
@@ -221,6 +234,7 @@ class _Search:
         self._began = time.monotonic()
         self._idle = 0.0
         self._running: dict[int, Candidate] = {}
+        self._fits, self._file = RunningFits(), RunningFile(folder)
         self._control: Control = "run"
         self._waits: set[int] = set()
         self._reason: Reason = "trials"
@@ -231,8 +245,10 @@ class _Search:
             self._hear()
             if self._control == "run":
                 self._fill()
+            self._file.keep(self._now)
             if self._running:
                 outcome = self._executor.next_done(TICK_SECONDS)
+                self._report()
                 if outcome is not None:
                     self._record(outcome)
                 continue
@@ -264,6 +280,28 @@ class _Search:
         for outcome in self._executor.drain():
             self._record(outcome)
 
+    def leave(self) -> None:
+        """Say no more what runs."""
+        self._file.remove()
+
+    def _report(self) -> None:
+        """Pass on how far evaluations are."""
+        for number, told in self._executor.progress():
+            if number in self._running:
+                self._fits.tell(number, told.stage, told.step, told.error)
+                self._on_event(Progress(number, told.stage, told.step, told.error))
+
+    def _now(self) -> Running:
+        evaluations = self._writer.evaluations.values()
+        return Running(
+            fits=self._fits.now(),
+            paused=self._control == "pause",
+            waiting=len(self._undecided()),
+            evaluated=len(evaluations),
+            failed=sum(item.status == "failed" for item in evaluations),
+            seconds=round(self.seconds(), 1),
+        )
+
     def _hear(self) -> None:
         """Find out what persons have said."""
         self._writer.hear()
@@ -279,6 +317,7 @@ class _Search:
         number = outcome.evaluation.number
         evaluation = self._writer.record(number, outcome, self.seconds())
         del self._running[number]
+        self._fits.end(number)
         self._on_event(Finished(evaluation))
 
     def _fill(self) -> None:
@@ -311,6 +350,7 @@ class _Search:
                 self._on_event(Waits(number, candidate))
         elif decision.approved:
             self._running[number] = candidate
+            self._fits.start(number, candidate)
             self._executor.submit(candidate, number)
             self._on_event(Started(number, candidate))
         else:
