@@ -52,7 +52,8 @@ class Candidate(HybridModel):
         return {"hare": growth - predation * self.luck(x.lynx), "lynx": conversion - death}
 '''
 WITH_A_LOOP = BY_HAND.replace(
-    '        return {"hare": growth', '        for _ in range(2):\n            growth = growth / 2\n        return {"hare": growth'
+    '        return {"hare": growth',
+    '        for _ in range(2):\n            growth = growth / 2\n        return {"hare": growth',
 )
 
 
@@ -62,7 +63,9 @@ def candidate_of(genome: Genome, problem: Problem, parents: tuple[str, ...] = ()
     return Candidate(render(genome, problem.space, claim), author, claim, parents, genes)
 
 
-def outcome_of(problem: Problem, candidate: Candidate, number: int, error: float | None, seconds: float = 2.0) -> Outcome:
+def outcome_of(
+    problem: Problem, candidate: Candidate, number: int, error: float | None, seconds: float = 2.0
+) -> Outcome:
     """An invented result: predictions are the data, off by a share; a failure without an error."""
     if error is None:
         failure = Failure(kind="diverged", message="It was not finite.", remedy="Bound it.")
@@ -152,7 +155,10 @@ def large_run(folder: Path, count: int) -> tuple[Study, Problem]:
         error = float(np.exp(generator.normal(-1, 0.3)))
         results.append((Candidate(source, "llm", f"Variant {number}.", (base[3].id,)), error))
     add_evaluated(study, problem, results)
-    waiting = [candidate_of(BOTH_SATURATED, problem, (base[5].id,)), Candidate(BY_HAND, "llm", "Hares hide.", (base[3].id,))]
+    waiting = [
+        candidate_of(BOTH_SATURATED, problem, (base[5].id,)),
+        Candidate(BY_HAND, "llm", "Hares hide.", (base[3].id,)),
+    ]
     add_waiting(study, waiting)
     return study, problem
 
