@@ -48,7 +48,9 @@ REPEATS = 50
 TICK_SECONDS = 0.2
 """How often a search looks for what persons want of it."""
 QUEUE = 12
-"""So many proposals may wait for a person before the search stops to make new ones."""
+"""When so many proposals in a row wait for a person, no more are made: all that come would."""
+LONGEST_QUEUE = 4 * QUEUE
+"""So many may wait in all, where others pass in between."""
 
 Reason = Literal["trials", "minutes", "exhausted", "review", "stopped", "interrupted"]
 """Why a search is over: its trials or minutes are spent, nothing new can be proposed, only a person can go on with it,
@@ -171,7 +173,7 @@ def run_search(
     persons decide, the search also depends on what they said and when; what they said is kept.
 
     The search never waits for a person while it can do something else: proposals that are approved are evaluated,
-    and others are made, until `QUEUE` of them wait (with `review = "batch"`, until a generation is decided).
+    and others are made, until `QUEUE` in a row wait (with `review = "batch"`, until a generation is decided).
 
     Args:
         problem: what is asked.
@@ -393,8 +395,11 @@ class _Search:
         generation = self._settings.generation
         if self._settings.review == "batch" and any(k // generation != number // generation for k in undecided):
             return False
+        recent = set(range(max(0, number - QUEUE), number))
+        if len(undecided) >= LONGEST_QUEUE or (len(recent) == QUEUE and recent <= set(undecided)):
+            return False
         known = range(number - generation + 1)
-        return len(undecided) < QUEUE and all(self._writer.is_settled(k) or k in undecided for k in known)
+        return all(self._writer.is_settled(k) or k in undecided for k in known)
 
     def _repeat(self, number: int) -> Decision | None:
         """The decision against what was proposed before."""

@@ -105,12 +105,21 @@ def proposing(
         tell: told which proposer it is, what the LLM may cost and has cost, and when it is out.
     """
     from archsearch.proposers.grammar import GrammarProposer
-    from archsearch.review.policy import policy_gate
+    from archsearch.proposers.recorded import RecordedProposer
+    from archsearch.review.policy import policy_gate, recorded_gate, was_reviewed
     from archsearch.study.memory import StudyMemory
+    from archsearch.study.store import Study
 
+    if settings.replay is not None and was_reviewed(Study.open(Path(settings.replay))):
+        again = Study.open(Path(settings.replay))
+        tell(f"proposals and decisions: those of {again.id}; nobody is asked")
+        candidates = {number: item.candidate for number, item in again.proposals().items()}
+        yield Proposing(RecordedProposer(candidates), recorded_gate(again))
+        return
     if not uses_llm(settings):
         tell("proposer: grammar; no LLM is asked")
-        yield Proposing(GrammarProposer(problem.space, settings.seed), policy_gate(study, problem.space, settings))
+        grammar = GrammarProposer(problem.space, settings.seed, StudyMemory(study))
+        yield Proposing(grammar, policy_gate(study, problem.space, settings))
         return
     with ExitStack() as stack:
         llm = stack.enter_context(_llm(study, settings, recorded))
@@ -127,7 +136,8 @@ def _with_llm(
     from archsearch.review.policy import policy_gate
     from archsearch.study.memory import StudyMemory, refusing
 
-    grammar, memory = GrammarProposer(problem.space, settings.seed), StudyMemory(study)
+    memory = StudyMemory(study)
+    grammar = GrammarProposer(problem.space, settings.seed, memory)
     tell(f"proposer: {_named(settings)}")
     tell(f"LLM: {_estimate(questions, settings)}")
     stack.callback(lambda: tell(f"LLM: {llm.ledger.told()}"))

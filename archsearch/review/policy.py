@@ -11,9 +11,11 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.net_declarations import declared_nets
 from archsearch.candidate.outcome import Evaluation
 from archsearch.problem.space import SearchSpace
+from archsearch.proposers.obeying import violations
 from archsearch.review.kinds import kind_of
 from archsearch.search import approve_all
 from archsearch.settings import RunSettings
+from archsearch.study.memory import EVER, StudyMemory
 from archsearch.study.proposals import Gate, Proposal
 from archsearch.study.reader import RunReader
 from archsearch.study.record import Decision
@@ -21,6 +23,8 @@ from archsearch.study.store import Study
 from archsearch.study.wishes import allowed
 
 PERSON = "ARCHSEARCH_PERSON"
+PROPOSERS = ("grammar", "llm")
+"""Authors that are no persons."""
 LEAST_TO_TELL = 3
 """With fewer evaluations than this nobody knows what the next one costs."""
 
@@ -45,11 +49,14 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
         settings: whose `review` and `approve` count.
     """
     baselines = frozenset(study.record.baselines.values())
-    reader = RunReader(study)
+    reader, memory = RunReader(study), StudyMemory(study)
 
     def decide(proposal: Proposal) -> Decision | None:
         if proposal.candidate.id in baselines:
             return Decision(approved=True, by="policy", reason="a baseline, which every run has")
+        broken = violations(proposal.candidate.source, space, memory.wishes(EVER))
+        if broken:
+            return Decision(approved=False, by="wishes", reason=f"It {' and '.join(broken)}.")
         if settings.review == "never":
             return approve_all(proposal)
         reader.refresh()
@@ -60,6 +67,27 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
             if _passes(name, proposal.candidate, reader.evaluations):
                 return Decision(approved=True, by="policy", reason=f"--approve {name}")
         return None
+
+    return decide
+
+
+def was_reviewed(study: Study) -> bool:
+    """Whether a person had a say in what a run tried."""
+    reader = RunReader(study)
+    return (
+        study.settings.review != "never"
+        or bool(reader.wishes)
+        or any(item.candidate.author not in PROPOSERS for item in reader.proposals.values())
+    )
+
+
+def recorded_gate(study: Study) -> Gate:
+    """A gate that decides as was decided in another run; what was left open there, it leaves open."""
+    proposals = study.proposals()
+
+    def decide(proposal: Proposal) -> Decision | None:
+        known = proposals.get(proposal.number)
+        return known.decision if known is not None else None
 
     return decide
 
