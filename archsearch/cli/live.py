@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING
 
 from archsearch.cli.progress import Tally, clock, finished, noted
 from archsearch.cli.sparkline import sparkline
-from archsearch.cli.tables import leaderboard_table
-from archsearch.report.leaderboard import four
+from archsearch.report.leaderboard import Row, cells, four, rows_of
 from archsearch.study.running import RunningFit, RunningFits
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.table import Table
+    from rich.console import RenderableType
     from rich.text import Text
 
     from archsearch.search import Event
     from archsearch.study.store import Study
 
-NOTES = 50
-"""What happened last: so many lines are kept for the end, where the terminal shows what it showed before."""
-CURVE, NARROW = 16, 60
-"""Columns of a curve, and of a terminal that has no room for one."""
+NOTES, MOST_NOTES = 200, 4
+"""What happened last: so many lines are kept for the end, where the terminal shows what it showed before, and so many
+are shown."""
+CURVE, NARROW, WIDEST_BAR = 16, 60, 60
+"""Columns of a curve, of a terminal that has no room for one, and of the bar at most."""
+MOST_ROWS = 100
+HEADING = f"{'rank':>5} {'no.':>5} {'error':>9} {'weights':>8} {'params':>7} {'s':>6}  model"
 KEYS = "p pause or go on · r review · q stop · ? help"
 HELP = """\
 p   pause: what runs is finished, nothing new starts; once more: go on
@@ -51,14 +52,15 @@ class Room:
     notes: int
 
 
-def room(height: int, fits: int, notes: int) -> Room:
-    """Share out a terminal of so many lines: fits first, then the leaderboard, then what happened last."""
+def room(height: int, fits: int, notes: int, helping: bool = False) -> Room:
+    """Share out a terminal of so many lines: fits first, then the leaderboard, then what happened last; or the help."""
     left = max(0, height - 5)  # title, tally, bar, a blank line, keys
     for_fits = min(fits, max(1, left // 2)) if left else 0
     left -= for_fits
-    for_notes = min(notes, 4, max(0, left - 8) // 2)
+    most = left - 1 if helping else min(MOST_NOTES, (left - 8) // 2)
+    for_notes = max(0, min(notes, most))
     left -= for_notes + bool(for_notes)
-    return Room(for_fits, max(0, left - 2 - bool(for_fits)), for_notes)
+    return Room(for_fits, max(0, left - 1 - bool(for_fits)), for_notes)
 
 
 class LiveView:
@@ -77,7 +79,8 @@ class LiveView:
         self._fits = RunningFits(clock)
         self._waiting: set[int] = set()
         self._paused = False
-        self._table: tuple[tuple[int, int], Table] | None = None
+        self._over = False
+        self._rows: tuple[int, tuple[Row, ...]] | None = None
         self.notes: deque[str] = deque(maxlen=NOTES)
         self.cost: Callable[[], str] = str
         self.stopping = self.help = False
@@ -112,17 +115,14 @@ class LiveView:
 
         with self._lock:
             fits, notes, waiting = self._fits.now(), list(self.notes), len(self._waiting)
-        if self.help:
-            notes = HELP.splitlines()
-        share = room(height, len(fits), len(notes))
-        if self.help:
-            share = Room(share.fits, max(0, share.rows - len(notes)), min(len(notes), max(0, height - 5 - share.fits)))
-        parts: list[RenderableType] = [*self._head(len(fits), waiting, width)]
+        below = HELP.splitlines() if self.help else notes[-MOST_NOTES:]
+        share = room(height, len(fits), len(below), self.help)
+        parts = self._head(len(fits), waiting, width)
         parts += [_line(_fit_line(fit, width)) for fit in fits[: share.fits]]
         if share.rows > 0:
-            parts += [*([_line("")] if share.fits else []), self._leaderboard(share.rows)]
+            parts += [*([_line("")] if share.fits else []), *self._leaderboard(share.rows)]
         if share.notes:
-            parts += [_line(""), *(_line(note, "" if self.help else "dim") for note in notes[-share.notes :])]
+            parts += [_line(""), *(_line(text, "" if self.help else "dim") for text in below[: share.notes])]
         if height > 3:
             parts += [_line(""), _line(KEYS if self._keys else "Ctrl-C stops, resumably", "dim")]
         return Group(*parts)
@@ -137,6 +137,8 @@ class LiveView:
             return "paused: p goes on" + (f" · {these}" if waiting else "")
         if waiting:
             return f"waits · {review}" if not fits else review
+        if self._over:
+            return "done"
         return f"{fits} running" if fits else "proposing"
 
     # ---- inside ----------------------------------------------------------------------------------------------------
@@ -158,39 +160,44 @@ class LiveView:
                 self._waiting.discard(number)
             case search.Paused() | search.Resumed():
                 self._paused = isinstance(event, search.Paused)
+            case search.Stopped():
+                self._over = True
 
     def _head(self, fits: int, waiting: int, width: int) -> list[RenderableType]:
-        from rich.progress_bar import ProgressBar
+        tally, cost = self._tally, self.cost()
+        told = " · ".join(part for part in (tally.sentence(self._clock()), cost and f"LLM {cost}") if part)
+        return [
+            _line(f"{self._study.id}  {self.state(fits, waiting)}", "bold"),
+            _line(told),
+            _line(bar(tally.done, tally.budget.trials, min(width, WIDEST_BAR))),
+        ]
 
-        cost = self.cost()
-        told = " · ".join(part for part in (self._tally.sentence(self._clock()), cost and f"LLM {cost}") if part)
-        bar = ProgressBar(total=self._tally.budget.trials, completed=self._tally.done, width=min(width, 60))
-        return [_line(f"{self._study.id}  {self.state(fits, waiting)}", "bold"), _line(told), bar]
-
-    def _leaderboard(self, rows: int) -> RenderableType:
+    def _leaderboard(self, rows: int) -> list[RenderableType]:
         """The best of what is there, read anew when something was finished."""
-        key = self._tally.done, rows
-        if self._table is None or self._table[0] != key:
-            table = leaderboard_table(self._study, rows, brief=True)
-            if table.row_count > rows:  # baselines stand below the best, wherever they rank
-                table = leaderboard_table(self._study, max(1, 2 * rows - table.row_count), brief=True)
-            self._table = key, table
-        return _Cropped(self._table[1], rows + 1)
+        if self._rows is None or self._rows[0] != self._tally.done:
+            self._rows = self._tally.done, rows_of(self._study, MOST_ROWS)
+        best, rest = self._rows[1][:rows], self._rows[1][rows:]
+        kept = [row for row in rest if row.chosen or row.baseline]  # the comparison is always there
+        shown = [*best[: max(1, rows - len(kept))], *kept][:rows]
+        return [_line(HEADING, "dim"), *(_line(_row_line(row), _style(row)) for row in shown)]
 
 
-@dataclass(frozen=True)
-class _Cropped:
-    """The first lines of something."""
+def bar(done: int, of: int, width: int) -> str:
+    """How far it is, in a line of this many columns."""
+    full = min(width, width * done // max(of, 1))
+    return "━" * full + "─" * (width - full)
 
-    content: RenderableType
-    lines: int
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from rich.segment import Segment
+def _row_line(row: Row) -> str:
+    """A row of the leaderboard: place, number, error, weights, parameters, seconds, claim."""
+    place, number, error, name, weights, parameters, seconds = cells(row)
+    if row.error is None:
+        error, name = "failed", f"{name} [{error}]"
+    return f"{place:>5} {number:>5} {error:>9} {weights:>8} {parameters:>7} {seconds:>6}  {name}"
 
-        for line in console.render_lines(self.content, options, pad=False)[: self.lines]:
-            yield from line
-            yield Segment.line()
+
+def _style(row: Row) -> str:
+    return "bold" if row.chosen else "cyan" if row.baseline else ""
 
 
 def _fit_line(fit: RunningFit, width: int) -> str:

@@ -57,8 +57,12 @@ class Screen:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines, as of now."""
-        return self._console.size
+        """Columns and lines, as of now: COLUMNS and LINES, which a console believes, know of no change."""
+        try:
+            columns, lines = os.get_terminal_size(self._out)
+        except OSError:  # it is gone: whoever draws will see
+            return 80, 24
+        return columns or 80, lines or 24
 
     def in_foreground(self) -> bool:
         """Whether the terminal is ours to draw on: not while the shell runs us in the background."""
@@ -104,6 +108,9 @@ class Screen:
         Raises:
             LostError: the terminal is gone.
         """
+        from rich.console import ConsoleDimensions
+
+        self._console.size = ConsoleDimensions(*self.size)
         with self._console.capture() as capture:
             self._console.print(content, end="")
         lines = capture.get().split("\n")[: self.size[1]]

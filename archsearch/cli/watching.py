@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, final
@@ -122,8 +123,11 @@ class Watching:
         self._screen.give_back()
         try:
             review_session(self._study, self._problem, console(), self._ask)
-        except ArchsearchError as error:
-            self._view.tell(f"review: {error}")
+        except LostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the review, the search and its view go on
+            known = isinstance(error, ArchsearchError)
+            self._view.tell(f"review: {error}" if known else traceback.format_exc())
         finally:
             self._reviewing.clear()
 
