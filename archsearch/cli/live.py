@@ -60,7 +60,7 @@ def room(height: int, fits: int, notes: int, helping: bool = False) -> Room:
     most = left - 1 if helping else min(MOST_NOTES, (left - 8) // 2)
     for_notes = max(0, min(notes, most))
     left -= for_notes + bool(for_notes)
-    return Room(for_fits, max(0, left - 1 - bool(for_fits)), for_notes)
+    return Room(for_fits, max(0, left - 2), for_notes)
 
 
 class LiveView:
@@ -120,7 +120,7 @@ class LiveView:
         parts = self._head(len(fits), waiting, width)
         parts += [_line(_fit_line(fit, width)) for fit in fits[: share.fits]]
         if share.rows > 0:
-            parts += [*([_line("")] if share.fits else []), *self._leaderboard(share.rows)]
+            parts += [_line(""), *self._leaderboard(share.rows)]
         if share.notes:
             parts += [_line(""), *(_line(text, "" if self.help else "dim") for text in below[: share.notes])]
         if height > 3:

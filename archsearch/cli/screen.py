@@ -11,6 +11,7 @@ import os
 import select
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any, final
 
 if TYPE_CHECKING:
@@ -121,33 +122,32 @@ class Screen:
     def key(self, seconds: float) -> str:
         """The next key that is typed within this time; empty if none is, or if it is one without a letter."""
         typed = self._typed(seconds)
-        return "" if typed.startswith(b"\x1b") else typed[:1].decode("ascii", "replace")
+        if typed == b"":  # the end of input; a Ctrl-D is a key like others
+            self._keys = None
+        return "" if not typed or typed.startswith(b"\x1b") else typed[:1].decode("ascii", "replace")
 
     def line(self, seconds: float) -> str | None:
         """The next line that is typed after the terminal was given back; None if there is none within this time.
 
         Raises:
-            EOFError: nothing more will be typed.
+            EOFError: somebody ended it with Ctrl-D, or there will be no more.
         """
         typed = self._typed(seconds)
-        if self._keys is None:
+        if self._keys is None or typed == b"":
             raise EOFError
-        return typed.decode("utf-8", "replace").rstrip("\r\n") if typed else None
+        return None if typed is None else typed.decode("utf-8", "replace").rstrip("\r\n")
 
-    def _typed(self, seconds: float) -> bytes:
-        """What is typed within this time; from the end of input on, nothing can be typed any more."""
+    def _typed(self, seconds: float) -> bytes | None:
+        """What is typed within this time, nothing at an end of input; None if nothing is typed."""
         if self._keys is None:
-            threading.Event().wait(seconds)
-            return b""
+            time.sleep(seconds)
+            return None
         if not select.select([self._keys], [], [], seconds)[0]:
-            return b""
+            return None
         try:
-            typed = os.read(self._keys, MOST_TYPED)
+            return os.read(self._keys, MOST_TYPED)
         except OSError:  # the terminal is gone
-            typed = b""
-        if not typed:
-            self._keys = None
-        return typed
+            return b""
 
     def _hear_keys(self) -> None:
         """Each key at once and without an echo; Ctrl-C and Ctrl-Z mean what they always do."""
