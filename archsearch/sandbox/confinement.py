@@ -49,9 +49,9 @@ class Walls:
 def prepare(tier: Tier, gpu_index: int | None = None) -> None:
     """Do once what is the same for all children, in the process that will fork them, after it has imported all.
 
-    This process itself gives up its environment and the rights of root by it, takes on the limits that all jobs have, and
-    is the first to go where memory runs out; its children inherit that. Optional: without it, each child does all of
-    it, which costs it milliseconds.
+    This process itself gives up its environment and the rights of root by it, takes on the limits that all jobs have,
+    and is the first to go where memory runs out; its children inherit that. Optional: without it, each child does all
+    of it, which costs it milliseconds.
 
     Raises:
         OSError: the kernel refused; then so will every child.
