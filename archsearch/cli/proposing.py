@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from archsearch.proposers.memory import Memory
     from archsearch.proposers.questions import Questions
     from archsearch.sandbox.tiers import Tier
-    from archsearch.search import Gate
     from archsearch.settings import RunSettings
+    from archsearch.study.proposals import Gate
     from archsearch.study.store import Study
 
 QUICK = {"collocation_steps": 20, "least_squares_steps": 5, "matching_steps": 50, "rollout_steps": 10}
@@ -103,12 +103,21 @@ def proposing(
         tell: told which proposer it is, what the LLM may cost and has cost, and when it is out.
     """
     from archsearch.proposers.grammar import GrammarProposer
-    from archsearch.search import approve_all
+    from archsearch.proposers.recorded import RecordedProposer
+    from archsearch.review.policy import policy_gate, recorded_gate, was_reviewed
     from archsearch.study.memory import StudyMemory
+    from archsearch.study.store import Study
 
+    if settings.replay is not None and was_reviewed(Study.open(Path(settings.replay))):
+        again = Study.open(Path(settings.replay))
+        tell(f"proposals and decisions: those of {again.id}; nobody is asked")
+        candidates = {number: item.candidate for number, item in again.proposals().items()}
+        yield Proposing(RecordedProposer(candidates), recorded_gate(again))
+        return
     if not uses_llm(settings):
         tell("proposer: grammar; no LLM is asked")
-        yield Proposing(GrammarProposer(problem.space, settings.seed), approve_all)
+        grammar = GrammarProposer(problem.space, settings.seed, StudyMemory(study))
+        yield Proposing(grammar, policy_gate(study, problem.space, settings))
         return
     with ExitStack() as stack:
         llm = stack.enter_context(_llm(study, settings, recorded))
@@ -122,16 +131,17 @@ def _with_llm(
     """The language proposer, by itself or beside the grammar."""
     from archsearch.proposers.grammar import GrammarProposer
     from archsearch.proposers.language import LanguageProposer
-    from archsearch.search import approve_all
+    from archsearch.review.policy import policy_gate
     from archsearch.study.memory import StudyMemory, refusing
 
-    grammar, memory = GrammarProposer(problem.space, settings.seed), StudyMemory(study)
+    memory = StudyMemory(study)
+    grammar = GrammarProposer(problem.space, settings.seed, memory)
     tell(f"proposer: {_named(settings)}")
     tell(f"LLM: {_estimate(questions, settings)}")
     stack.callback(lambda: tell(f"LLM: {llm.ledger.told()}"))
     language = LanguageProposer(questions, llm, grammar, lambda text: tell(f"note: {text}"))
     proposer = _both(language, grammar, study, settings) if settings.proposer == "both" else language
-    return Proposing(proposer, refusing(memory, problem.space, approve_all))
+    return Proposing(proposer, refusing(memory, problem.space, policy_gate(study, problem.space, settings)))
 
 
 def _questions(problem: Problem, settings: RunSettings, memory: Memory, quick_fit: QuickFit) -> Questions:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archsearch.candidate.candidate import Candidate
 from archsearch.errors import RequestError
 from archsearch.problem.space import SearchSpace
 from archsearch.problem.trajectories import Floats
-from archsearch.proposers.memory import Memory, Past
+from archsearch.proposers.memory import Memory, Past, Wishes
 from archsearch.proposers.replies import AUTHOR, faults
-from archsearch.study.proposals import Proposal
-from archsearch.study.record import Decision, Gate
+from archsearch.study.proposals import Gate, LogTail, Proposal
+from archsearch.study.record import Decision
 from archsearch.study.store import Study
+from archsearch.study.wishes import wishes_at
+from archsearch.study.writer import PROPOSALS
 
 TRAINED = "train."
 EVER = 2**31
+"""A number that no proposal has: what counts now."""
+PROGRAMS = ("check", "policy", "search", "wishes")
+"""Who refuses beside persons; of them the reason is enough."""
 
 
 class StudyMemory(Memory):
@@ -27,6 +31,7 @@ class StudyMemory(Memory):
 
     def __init__(self, study: Study) -> None:
         self._study = study
+        self._tail = LogTail(study.folder / PROPOSALS)
 
     def before(self, number: int) -> tuple[Past, ...]:
         """All proposals with smaller numbers, in order."""
@@ -41,6 +46,11 @@ class StudyMemory(Memory):
             return {}
         return {name.removeprefix(TRAINED): array for name, array in found.items() if name.startswith(TRAINED)}
 
+    def wishes(self, number: int) -> Wishes:
+        """What persons had wanted when this proposal was made."""
+        self._tail.read()
+        return wishes_at(self._tail.log.wishes, number)
+
 
 def refusing(memory: Memory, space: SearchSpace, gate: Gate) -> Gate:
     """A gate that lets nothing of an LLM through to another gate that cannot be trained, or was tried before.
@@ -51,18 +61,23 @@ def refusing(memory: Memory, space: SearchSpace, gate: Gate) -> Gate:
         gate: decides on the rest.
     """
 
-    def decide(candidate: Candidate) -> Decision:
+    def decide(proposal: Proposal) -> Decision | None:
+        candidate = proposal.candidate
         if candidate.author == AUTHOR:
             others = [item for item in memory.before(EVER) if item.candidate.id != candidate.id]
             found = faults(candidate, space, others)
             if found:
                 return Decision(approved=False, by="check", reason=" ".join(found))
-        return gate(candidate)
+        return gate(proposal)
 
     return decide
 
 
 def _past(proposal: Proposal) -> Past:
     decision = proposal.decision
-    refused = decision is not None and not decision.approved
-    return Past(proposal.number, proposal.candidate, decision.reason if refused and decision is not None else "")
+    if decision is None or decision.approved:
+        return Past(proposal.number, proposal.candidate)
+    if decision.by in PROGRAMS:
+        return Past(proposal.number, proposal.candidate, decision.reason)
+    why = f": {decision.reason}" if decision.reason else ""
+    return Past(proposal.number, proposal.candidate, f"the scientist refused it{why}")

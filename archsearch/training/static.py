@@ -6,7 +6,6 @@ The same steps, priors and evidence as for models in time; what falls away is ti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,15 +17,14 @@ from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training.compression import Compressed
 from archsearch.training.curvature import Curvature
-from archsearch.training.diagnose import CONTRACTION
 from archsearch.training.evidence import CLEAN, NOISE, PRECISION, Hyper
 from archsearch.training.gauss_newton import FIRST_DAMPING, LEAST_DAMPING, LOWER, RAISE, REFUSALS
-from archsearch.training.minimise import Minimum
-from archsearch.training.stages import Journal, Stage, Watch
-from archsearch.training.static_rows import UNINFORMED, StaticRows
+from archsearch.training.identified import judged, raw_spread
+from archsearch.training.least_squares import UNINFORMED
+from archsearch.training.minimise import GoOn, Minimum
+from archsearch.training.stages import Journal, Stage, Watch, unwatched
+from archsearch.training.static_rows import StaticRows
 from archsearch.training.task import Samples
-
-GoOn = Callable[[int], bool]
 
 SMALL_DECREASE = 1e-9
 SMALL_STEPS = 2
@@ -61,7 +59,7 @@ def fit_static(
     samples: Samples,
     settings: FitSettings,
     generator: torch.Generator,
-    watch: Watch = lambda _stage, _step: True,
+    watch: Watch = unwatched,
 ) -> StaticFit:
     """Fit the parameters and nets of a static model, in place; noise and prior of the weights by the evidence.
 
@@ -95,22 +93,11 @@ def diagnose_static(found: StaticFit) -> dict[str, Any]:
     As `diagnose` says of models in time: weights integrated out, regularizers and their priors left out.
     """
     rows, model = found.rows, found.rows.model
-    with torch.enable_grad():
-        values = model.parameter_values()
-        slopes = {name: torch.autograd.grad(value, model.raw, retain_graph=True)[0] for name, value in values.items()}
     noise = max(found.error, found.hyper.noise)
     curvature = rows.curvature(rows.here(), UNINFORMED, regularized=False)
-    covariance = curvature.covariance(noise, len(model.raw))
-    if covariance is None:
-        covariance = torch.full((len(model.raw),) * 2, torch.inf, dtype=torch.float64)
-    spread = covariance.diagonal().clamp(min=0).sqrt()
-    errors = {name: float((slope * spread).norm()) for name, slope in slopes.items()}
-    enough = rows.count > len(values)
-    return {
-        "std_error": errors,
-        "identified": {name: enough and errors[name] < CONTRACTION * float(slopes[name].norm()) for name in errors},
-        "share": rows.share(),
-    }
+    spread = raw_spread(curvature.covariance(noise, len(model.raw)), len(model.raw))
+    enough = rows.count > len(model.parameter_values())
+    return judged(model, spread, rows.settings.parameter_prior, enough) | {"share": rows.share()}
 
 
 @dataclass(frozen=True)
@@ -146,7 +133,7 @@ def _physics_first(rows: StaticRows, hyper: Hyper, go_on: GoOn) -> Minimum:
         better = _improved(physics, at, physics.curvature(at.p, hyper.precision, hyper.noise), hyper)
         gained = 0.0 if better is None else (at.cost - better.cost) / at.cost
         at = better or at
-        if not go_on(steps):
+        if not go_on(steps, at.cost / max(rows.count, 1)):
             break
     size = len(rows.start)
     moved = torch.cat([at.p[:size], before[size:]])
@@ -177,7 +164,7 @@ class _Evidence:
             at, still = self._turn(at)
             small = small + 1 if still else 0
             rows.go(at.p)
-            watched = go_on(steps)
+            watched = go_on(steps, at.cost / max(rows.count, 1))
         reason: Literal["converged", "stopped", "steps"] = "converged" if small >= SMALL_STEPS else "steps"
         reason = reason if watched else "stopped"
         said = f"noise {self.hyper.noise**0.5:.2g}, precision of weights {self.hyper.precision:.2g}; {reason}"
