@@ -55,7 +55,8 @@ class Line:
         proposer: as for `archsearch run`.
         seed: of the search.
         first: the number of the evaluation that first had the true equations, None if none had.
-        best: whether the best model has them.
+        best: whether the best model has them, and nothing else.
+        within: whether the best model has all true terms and no net; what else it has may be fitted to nothing.
         claim: of the best model.
     """
 
@@ -66,6 +67,7 @@ class Line:
     seed: int
     first: int | None
     best: bool
+    within: bool
     claim: str
 
 
@@ -87,11 +89,12 @@ def truth(question: str, law: str) -> str:
     return form
 
 
-def found(study: Study, form: str) -> tuple[int | None, bool]:
-    """The first evaluation with these equations, and whether the best has them."""
+def found(study: Study, form: str, terms: set[str]) -> tuple[int | None, bool, bool]:
+    """The first evaluation with these equations; whether the best has them; whether it has their terms and no net."""
     same = [item.number for item in study.evaluations() if canonical(study.source(item.number)) == form]
-    best = study.best()
-    return min(same, default=None), best is not None and best.number in same
+    best = study.resolve(None)
+    own = {term.by or name for name, term in best.terms.items() if term.status in ("added", "replaced")}
+    return min(same, default=None), best.number in same, terms <= own and not best.nets
 
 
 def searched(space: Path, run: Path, options: argparse.Namespace, names: str, seed: int) -> Study:
@@ -111,21 +114,26 @@ def lines(options: argparse.Namespace, folder: Path) -> Iterator[Line]:
         called = "told" if called == "both" else called
         run = folder / "runs" / f"{law}-{called}-{options.proposer}-{seed}"
         study = searched(question_with(question, law, folder), run, options, called, seed)
-        first, best = found(study, truth(question, law))
-        claim = study.resolve(None).claim
-        yield Line(question, law, called, options.proposer, seed, first, best, claim)
+        genome = TRUTHS[question][law]
+        told = found(study, truth(question, law), {*genome.terms.values(), *genome.added})
+        yield Line(question, law, called, options.proposer, seed, *told, study.resolve(None).claim)
 
 
 def table(found_lines: Iterable[Line]) -> str:
     """How often the true equations were tried, and won, by law and by names."""
     found_lines = list(found_lines)
-    text = ["| data made by | names | proposer | true equations tried | at evaluation (median) | best of the search |"]
-    text.append("|---|---|---|---|---|---|")
+    text = [
+        "| data made by | names | proposer | true equations tried | at evaluation (median) | best | part of the best |"
+    ]
+    text.append("|---|---|---|---|---|---|---|")
     for key in dict.fromkeys((line.law, line.names, line.proposer) for line in found_lines):
         own = [line for line in found_lines if (line.law, line.names, line.proposer) == key]
         tried = [line.first for line in own if line.first is not None]
         when = f"{statistics.median(tried):g}" if tried else "-"
-        cells = (*key, f"{len(tried)} of {len(own)}", when, f"{sum(line.best for line in own)} of {len(own)}")
+        counts = (
+            f"{sum(values)} of {len(own)}" for values in zip(*((line.best, line.within) for line in own), strict=True)
+        )
+        cells = (*key, f"{len(tried)} of {len(own)}", when, *counts)
         text.append(f"| {' | '.join(cells)} |")
     return "\n".join(text) + "\n"
 
