@@ -27,11 +27,24 @@ class Past:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a person wants of the search: hints in words, and names of terms and slots that are banned or pinned."""
+    """What a person wants of the search, as of one proposal; what was taken back is no longer in it.
+
+    Attributes:
+        hints: in words.
+        bans: names of terms and slots that no proposal may use.
+        pins: names of terms and slots that every proposal uses.
+        preferences: numbers of evaluated candidates, the better first, in the order in which they were said.
+        reasons: why, in words, one for each preference; an empty one, or none at the end, if it was not said.
+    """
 
     hints: tuple[str, ...] = ()
     bans: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
+    preferences: tuple[tuple[int, int], ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+NO_WISHES = Wishes()
 
 
 class Memory(ABC):
@@ -51,7 +64,7 @@ class Memory(ABC):
 
     def wishes(self, number: int) -> Wishes:
         """What a person wanted when this proposal was made."""
-        return Wishes()
+        return NO_WISHES
 
 
 class Given(Memory):
@@ -59,10 +72,12 @@ class Given(Memory):
 
     Args:
         past: proposals, in order.
+        wishes: of a person, the same for every proposal.
     """
 
-    def __init__(self, past: Sequence[Past] = ()) -> None:
+    def __init__(self, past: Sequence[Past] = (), wishes: Wishes = NO_WISHES) -> None:
         self._past = tuple(past)
+        self._wishes = wishes
 
     def before(self, number: int) -> tuple[Past, ...]:
         """All proposals with smaller numbers, in order."""
@@ -71,3 +86,7 @@ class Given(Memory):
     def trained(self, number: int) -> Mapping[str, Floats]:
         """Nothing: there was no evaluation."""
         return {}
+
+    def wishes(self, number: int) -> Wishes:
+        """What it was given."""
+        return self._wishes
