@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from archsearch.candidate.candidate import Candidate
@@ -18,19 +18,23 @@ from archsearch.executors.base import Executor
 from archsearch.problem.problem import Problem
 from archsearch.proposers.base import Proposer
 from archsearch.settings import RunSettings
-from archsearch.study.record import Baseline, Decision, Gate
+from archsearch.study.control import Control, read_control, write_control
+from archsearch.study.proposals import Gate, Proposal
+from archsearch.study.record import Baseline, Decision
 from archsearch.study.store import Study
 from archsearch.study.writer import Writer
 
 __all__ = [
     "Event",
     "Finished",
-    "Gate",
+    "Paused",
     "Proposed",
     "Refused",
+    "Resumed",
     "Started",
     "Stopped",
     "Summary",
+    "Waits",
     "approve_all",
     "rank",
     "run_search",
@@ -39,7 +43,14 @@ __all__ = [
 REPEATS = 50
 """So many proposals in a row that were there before mean that the proposer has nothing new to say."""
 
-Reason = Literal["trials", "minutes", "exhausted", "interrupted"]
+TICK_SECONDS = 0.2
+"""How often a search looks for what persons want of it."""
+QUEUE = 12
+"""So many proposals may wait for a person before the search stops to make new ones."""
+
+Reason = Literal["trials", "minutes", "exhausted", "review", "stopped", "interrupted"]
+"""Why a search is over: its trials or minutes are spent, nothing new can be proposed, only a person can go on with it,
+a person stopped it, or it was interrupted. After the last three it can be resumed."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +86,31 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Waits:
+    """A proposal needs a person's decision; the search goes on meanwhile as far as it can."""
+
+    number: int
+    candidate: Candidate
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A person wants nothing more to start; what runs is finished."""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A person wants a paused search to go on."""
+
+
+@dataclass(frozen=True)
 class Stopped:
-    """The search is over: its trials or minutes are spent, nothing new can be proposed, or a person stopped it."""
+    """The search is over, see `Reason`."""
 
     reason: Reason
 
 
-Event = Proposed | Refused | Started | Finished | Stopped
+Event = Proposed | Refused | Waits | Started | Finished | Paused | Resumed | Stopped
 
 
 @dataclass(frozen=True)
@@ -95,6 +124,7 @@ class Summary:
         failed: how many of them failed.
         seconds: search time.
         reason: why the search stopped.
+        waiting: how many proposals wait for a person's decision.
     """
 
     best: Evaluation | None
@@ -103,9 +133,10 @@ class Summary:
     failed: int
     seconds: float
     reason: Reason
+    waiting: int = 0
 
 
-def approve_all(candidate: Candidate) -> Decision:
+def approve_all(proposal: Proposal) -> Decision:
     """The gate of a run that nobody reviews."""
     return Decision(approved=True, by="nobody", reason="this run is not reviewed")
 
@@ -118,12 +149,17 @@ def run_search(
     settings: RunSettings,
     on_event: Callable[[Event], None] = lambda event: None,
     gate: Gate = approve_all,
+    wait: bool = False,
 ) -> Summary:
     """Search until the budget is spent, going on where an earlier session of the run stopped.
 
     Which candidates are evaluated depends on the problem, the proposer and `settings.seed` and `settings.generation`
     alone: proposal k sees the evaluations with numbers up to k - generation, however many workers there are and
-    whichever of them is done first. A budget in minutes decides how far the search comes, not which way it goes.
+    whichever of them is done first. A budget in minutes decides how far the search comes, not which way it goes. Where
+    persons decide, the search also depends on what they said and when; what they said is kept.
+
+    The search never waits for a person while it can do something else: proposals that are approved are evaluated,
+    and others are made, until `QUEUE` of them wait (with `review = "batch"`, until a generation is decided).
 
     Args:
         problem: what is asked.
@@ -132,7 +168,8 @@ def run_search(
         executor_factory: called once, when the run is locked; the executor is closed at the end.
         settings: budget and workers may differ from what the run was started with.
         on_event: told of everything that happens, in the thread that called this function.
-        gate: decides on each proposal before it is evaluated.
+        gate: decides on each proposal before it is evaluated; what it leaves open, persons decide (`Steering`).
+        wait: when all that is left is for a person to decide, wait for that; else stop, to be resumed.
 
     Raises:
         KeyboardInterrupt: a person stopped it; everything that was finished is recorded, and the run can be resumed.
@@ -142,8 +179,9 @@ def run_search(
     _check_same_search(study.settings, settings)
     with study.writing(problem) as writer:
         _note_sanity(study, problem)
+        write_control(study.folder, "run")
         executor = executor_factory()
-        search = _Search(writer, proposer, executor, settings, on_event, gate)
+        search = _Search(study.folder, writer, proposer, executor, settings, on_event, gate, wait)
         try:
             reason = search.run()
             on_event(Stopped(reason))
@@ -153,7 +191,7 @@ def run_search(
             raise
         finally:
             executor.close()
-        return _summary(study, search.seconds(), reason)
+        return _summary(study, search.seconds(), reason, search.waiting())
 
 
 class _Search:
@@ -161,40 +199,79 @@ class _Search:
 
     def __init__(
         self,
+        folder: Path,
         writer: Writer,
         proposer: Proposer,
         executor: Executor,
         settings: RunSettings,
         on_event: Callable[[Event], None],
         gate: Gate,
+        wait: bool,
     ) -> None:
+        self._folder = folder
         self._writer = writer
         self._proposer = proposer
         self._executor = executor
         self._settings = settings
         self._on_event = on_event
         self._gate = gate
+        self._wait = wait
         self._began = time.monotonic()
-        self._waiting = deque(number for number in sorted(writer.proposals) if not writer.is_settled(number))
+        self._idle = 0.0
         self._running: dict[int, Candidate] = {}
+        self._control: Control = "run"
+        self._waits: set[int] = set()
         self._reason: Reason = "trials"
 
     def run(self) -> Reason:
         """Propose, evaluate and record until nothing runs and nothing may start."""
-        self._fill()
-        while self._running:
-            self._record(self._executor.next_done())
-            self._fill()
-        return self._reason
+        while True:
+            self._hear()
+            if self._control == "run":
+                self._fill()
+            if self._running:
+                outcome = self._executor.next_done(TICK_SECONDS)
+                if outcome is not None:
+                    self._record(outcome)
+                continue
+            over = self._over()
+            if over is not None:
+                return over
+            time.sleep(TICK_SECONDS)
+            self._idle += TICK_SECONDS
+
+    def _over(self) -> Reason | None:
+        """Why the search ends now that nothing runs; None if it does not."""
+        if self._control != "run":
+            return "stopped" if self._control == "stop" else None
+        waiting, left = self._undecided(), self._open()
+        if not left:
+            return self._reason
+        return "review" if waiting == left and not self._wait else None
 
     def seconds(self) -> float:
-        """Search time, earlier sessions included."""
-        return self._writer.seconds_before + time.monotonic() - self._began
+        """Search time, earlier sessions included; without the time in which nothing but a person could go on."""
+        return self._writer.seconds_before + time.monotonic() - self._began - self._idle
+
+    def waiting(self) -> int:
+        """How many proposals wait for a person."""
+        return len(self._undecided())
 
     def rescue(self) -> None:
         """Record what is finished, after an interruption."""
         for outcome in self._executor.drain():
             self._record(outcome)
+
+    def _hear(self) -> None:
+        """Find out what persons have said."""
+        self._writer.hear()
+        for number in [n for n in self._waits if self._writer.proposals[n].decision is not None]:
+            self._waits.discard(number)
+            self._tell_refused(number)
+        control = read_control(self._folder)
+        if (control == "pause") != (self._control == "pause"):
+            self._on_event(Paused() if control == "pause" else Resumed())
+        self._control = control
 
     def _record(self, outcome: Outcome) -> None:
         number = outcome.evaluation.number
@@ -204,18 +281,46 @@ class _Search:
 
     def _fill(self) -> None:
         """Start evaluations until all workers are busy or nothing may start yet."""
-        while len(self._running) < self._executor.capacity:
-            number = self._waiting.popleft() if self._waiting else self._propose()
-            if number is None:
+        for number in self._open():
+            if len(self._running) >= self._executor.capacity:
                 return
-            if self._passes(number):
-                self._start(number)
+            self._judge(number)
+        while len(self._running) < self._executor.capacity:
+            fresh = self._propose()
+            if fresh is None:
+                return
+            self._judge(fresh)
 
-    def _start(self, number: int) -> None:
+    def _open(self) -> list[int]:
+        """The proposals that neither run nor are settled."""
+        writer = self._writer
+        return [n for n in sorted(writer.proposals) if n not in self._running and not writer.is_settled(n)]
+
+    def _undecided(self) -> list[int]:
+        return [number for number in self._open() if self._writer.proposals[number].decision is None]
+
+    def _judge(self, number: int) -> None:
+        """Start a proposal if it is approved; the gate is asked unless there is a decision."""
         candidate = self._writer.proposals[number].candidate
-        self._running[number] = candidate
-        self._executor.submit(candidate, number)
-        self._on_event(Started(number, candidate))
+        decision = self._decision(number)
+        if decision is None:
+            if number not in self._waits:
+                self._waits.add(number)
+                self._on_event(Waits(number, candidate))
+        elif decision.approved:
+            self._running[number] = candidate
+            self._executor.submit(candidate, number)
+            self._on_event(Started(number, candidate))
+        else:
+            self._tell_refused(number)
+
+    def _decision(self, number: int) -> Decision | None:
+        """What is decided about a proposal, now if it was not before."""
+        proposal = self._writer.proposals[number]
+        if proposal.decision is not None:
+            return proposal.decision
+        found = self._repeat(number) or self._gate(proposal)
+        return None if found is None else self._writer.decide(number, found, self.seconds())
 
     def _propose(self) -> int | None:
         """Add the next proposal; None if there may be none, or none yet."""
@@ -227,7 +332,8 @@ class _Search:
         if candidate is None or self._only_repeats(number):
             self._reason = "exhausted"
             return None
-        self._writer.propose(number, candidate, self.seconds())
+        if not self._writer.propose(number, candidate, self.seconds()):
+            return None  # a person's own candidate has this number: once more, at the next tick
         self._on_event(Proposed(number, candidate))
         return number
 
@@ -242,19 +348,13 @@ class _Search:
         return True
 
     def _may_propose(self, number: int) -> bool:
-        """Whether everything that the proposal may depend on is settled."""
-        return all(self._writer.is_settled(known) for known in range(number - self._settings.generation + 1))
-
-    def _passes(self, number: int) -> bool:
-        """Ask the gate, unless it was asked in an earlier session or the content is known."""
-        proposal = self._writer.proposals[number]
-        decision = proposal.decision
-        if decision is None:
-            decision = self._repeat(number) or self._gate(proposal.candidate)
-            self._writer.decide(number, decision, self.seconds())
-            if not decision.approved:
-                self._on_event(Refused(number, proposal.candidate, decision))
-        return decision.approved
+        """Whether all that the proposal may depend on is settled, or for a person to decide."""
+        undecided = self._undecided()
+        generation = self._settings.generation
+        if self._settings.review == "batch" and any(k // generation != number // generation for k in undecided):
+            return False
+        known = range(number - generation + 1)
+        return len(undecided) < QUEUE and all(self._writer.is_settled(k) or k in undecided for k in known)
 
     def _repeat(self, number: int) -> Decision | None:
         """The decision against what was proposed before."""
@@ -263,6 +363,11 @@ class _Search:
             if proposals[known].candidate.id == proposals[number].candidate.id:
                 return Decision(approved=False, by="search", reason=f"the same as number {known}")
         return None
+
+    def _tell_refused(self, number: int) -> None:
+        proposal = self._writer.proposals[number]
+        if proposal.decision is not None and not proposal.decision.approved:
+            self._on_event(Refused(number, proposal.candidate, proposal.decision))
 
     def _only_repeats(self, number: int) -> bool:
         recent = [self._writer.proposals[known].decision for known in range(max(0, number - REPEATS), number)]
@@ -285,7 +390,7 @@ def _note_sanity(study: Study, problem: Problem) -> None:
         study.record_sanity({"no_change": error})
 
 
-def _summary(study: Study, seconds: float, reason: Reason) -> Summary:
+def _summary(study: Study, seconds: float, reason: Reason, waiting: int) -> Summary:
     ranked = study.ranked()
     ok = [evaluation for evaluation in ranked if evaluation.status == "ok"]
     return Summary(
@@ -295,4 +400,5 @@ def _summary(study: Study, seconds: float, reason: Reason) -> Summary:
         failed=len(ranked) - len(ok),
         seconds=seconds,
         reason=reason,
+        waiting=waiting,
     )

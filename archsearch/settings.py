@@ -130,6 +130,10 @@ class LlmSettings(Settings):
         return self.prices.get(self.model) if self.model is not None else None
 
 
+APPROVAL = r"^(grammar|llm|white-box|cheap:[0-9]+(\.[0-9]+)?s)$"
+Approval = Annotated[str, Field(pattern=APPROVAL)]
+
+
 class RunSettings(Settings):
     """Everything that a run depends on besides its problem."""
 
@@ -140,7 +144,10 @@ class RunSettings(Settings):
     """Whether an LLM is told other names than those of the problem."""
     replay: str | None = None
     """The run folder whose recorded replies stand for the LLM."""
-    review: Literal["never"] = "never"
+    review: Literal["never", "each", "batch"] = "never"
+    """Whether a person decides on proposals: on each as it comes, or on a whole generation at a time."""
+    approve: tuple[Approval, ...] = ()
+    """What needs no person: proposals of an author, or without nets, or such as are cheap."""
     executor: Literal["local"] = "local"
     workers: int = Field(default=2, ge=1, le=256)
     seed: int = Field(default=0, ge=0)

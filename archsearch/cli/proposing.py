@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from archsearch.proposers.memory import Memory
     from archsearch.proposers.questions import Questions
     from archsearch.sandbox.tiers import Tier
-    from archsearch.search import Gate
     from archsearch.settings import RunSettings
+    from archsearch.study.proposals import Gate
     from archsearch.study.store import Study
 
 QUICK = {"collocation_steps": 20, "least_squares_steps": 5, "matching_steps": 50, "rollout_steps": 10}
@@ -103,12 +103,12 @@ def proposing(
         tell: told which proposer it is, what the LLM may cost and has cost, and when it is out.
     """
     from archsearch.proposers.grammar import GrammarProposer
-    from archsearch.search import approve_all
+    from archsearch.review.policy import policy_gate
     from archsearch.study.memory import StudyMemory
 
     if not uses_llm(settings):
         tell("proposer: grammar; no LLM is asked")
-        yield Proposing(GrammarProposer(problem.space, settings.seed), approve_all)
+        yield Proposing(GrammarProposer(problem.space, settings.seed), policy_gate(study, problem.space, settings))
         return
     with ExitStack() as stack:
         llm = stack.enter_context(_llm(study, settings, recorded))
@@ -122,7 +122,7 @@ def _with_llm(
     """The language proposer, by itself or beside the grammar."""
     from archsearch.proposers.grammar import GrammarProposer
     from archsearch.proposers.language import LanguageProposer
-    from archsearch.search import approve_all
+    from archsearch.review.policy import policy_gate
     from archsearch.study.memory import StudyMemory, refusing
 
     grammar, memory = GrammarProposer(problem.space, settings.seed), StudyMemory(study)
@@ -131,7 +131,7 @@ def _with_llm(
     stack.callback(lambda: tell(f"LLM: {llm.ledger.told()}"))
     language = LanguageProposer(questions, llm, grammar, lambda text: tell(f"note: {text}"))
     proposer = _both(language, grammar, study, settings) if settings.proposer == "both" else language
-    return Proposing(proposer, refusing(memory, problem.space, approve_all))
+    return Proposing(proposer, refusing(memory, problem.space, policy_gate(study, problem.space, settings)))
 
 
 def _questions(problem: Problem, settings: RunSettings, memory: Memory, quick_fit: QuickFit) -> Questions:

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from archsearch.cli.options import RUNS, AcceptUnsandboxed, Json, Run, RunsDir
+from archsearch.cli.options import (
+    REVIEW,
+    RUNS,
+    AcceptUnsandboxed,
+    Approve,
+    Json,
+    ReviewMode,
+    Run,
+    RunsDir,
+    Wait,
+    checked_policies,
+)
 from archsearch.cli.run import MOST_MINUTES
 
 AS_BEFORE = "as the run was started"
@@ -29,6 +40,9 @@ def resume(
     trials: Trials = None,
     minutes: Minutes = None,
     workers: Workers = None,
+    review: Annotated[ReviewMode | None, typer.Option(help=REVIEW, show_default=AS_BEFORE)] = None,
+    approve: Approve = None,
+    wait: Wait = None,
     runs_dir: RunsDir = RUNS,
     i_accept_unsandboxed: AcceptUnsandboxed = False,
     json: Json = False,
@@ -44,8 +58,10 @@ def resume(
     problem, settings = study.problem(), study.settings
     changes = {"trials": trials, "minutes": minutes}
     budget = settings.budget.model_copy(update={name: value for name, value in changes.items() if value is not None})
-    settings = settings.model_copy(update={"budget": budget, "workers": workers or settings.workers})
+    changed = {"workers": workers, "review": review, "approve": checked_policies(approve) if approve else None}
+    own = {name: value for name, value in changed.items() if value is not None}
+    settings = settings.model_copy(update={"budget": budget, **own})
     with candidate_sandbox(settings.limits, i_accept_unsandboxed) as sandbox:
         if not json:
             tell_what_is_asked(problem, study, sandbox.tier)
-        search(study, problem, settings, sandbox, json, recorded=True)
+        search(study, problem, settings, sandbox, json, recorded=True, wait=wait)

@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from archsearch.cli.options import RUNS, AcceptUnsandboxed, Json, LlmBaseUrl, LlmModel, Space
+from archsearch.cli.options import (
+    REVIEW,
+    RUNS,
+    AcceptUnsandboxed,
+    Approve,
+    Json,
+    LlmBaseUrl,
+    LlmModel,
+    ReviewMode,
+    Space,
+    Wait,
+    checked_policies,
+)
 from archsearch.errors import MachineError
 from archsearch.settings import Budget, RunSettings
 
@@ -49,6 +61,9 @@ def run(
     anonymise: Anonymise = DEFAULT.anonymise,
     replay: Replay = None,
     show_prompt: ShowPrompt = False,
+    review: Annotated[ReviewMode, typer.Option(help=REVIEW)] = DEFAULT.review,
+    approve: Approve = None,
+    wait: Wait = None,
     workers: Workers = DEFAULT.workers,
     device: Device = DEFAULT.fit.device,
     seed: Seed = DEFAULT.seed,
@@ -60,6 +75,8 @@ def run(
     settings = RunSettings(
         proposer=proposer,
         anonymise=anonymise,
+        review=review,
+        approve=checked_policies(approve or []),
         workers=workers,
         seed=seed,
         budget=Budget(trials=trials, minutes=minutes),
@@ -89,7 +106,7 @@ def run(
         study = Study.create(folder, problem, settings, space, sandbox.tier.value)
         if not json:
             tell_what_is_asked(problem, study, sandbox.tier)
-        search(study, problem, settings, sandbox, json, recorded=replay is not None)
+        search(study, problem, settings, sandbox, json, recorded=replay is not None, wait=wait)
 
 
 def _require(device: str) -> None:

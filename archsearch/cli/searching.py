@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def search(
-    study: Study, problem: Problem, settings: RunSettings, sandbox: Sandbox, json: bool, recorded: bool = False
+    study: Study,
+    problem: Problem,
+    settings: RunSettings,
+    sandbox: Sandbox,
+    json: bool,
+    recorded: bool = False,
+    wait: bool | None = None,
 ) -> None:
     """Searches until the budget is spent, and tells of it on standard output.
 
@@ -31,9 +38,11 @@ def search(
         sandbox: where candidates run; all workers share it.
         json: print one document instead.
         recorded: the settings come from a run folder rather than from the person who typed the command.
+        wait: whether to wait for a person when only one can go on; None: in a terminal.
     """
+    in_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not json
     try:
-        summary = _search(study, problem, settings, sandbox, json, recorded)
+        summary = _search(study, problem, settings, sandbox, json, recorded, in_terminal if wait is None else wait)
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted; go on with: archsearch resume {study.folder}", err=True)
         raise typer.Exit(130) from None
@@ -41,13 +50,15 @@ def search(
         print_json(_document(study, summary))
     else:
         _tell(study, problem, summary)
+    if summary.reason == "stopped":
+        raise typer.Exit(130)
     if summary.best is None:
         why = f"none of the {summary.evaluated} candidates that were evaluated fits"
         raise NothingFoundError(f"{study.id}: {why}.", f"`archsearch show {study.id}` says why, one by one.")
 
 
 def _search(
-    study: Study, problem: Problem, settings: RunSettings, sandbox: Sandbox, quiet: bool, recorded: bool
+    study: Study, problem: Problem, settings: RunSettings, sandbox: Sandbox, quiet: bool, recorded: bool, wait: bool
 ) -> Summary:
     """The search itself."""
     from archsearch.cli.proposing import proposing
@@ -71,6 +82,7 @@ def _search(
             settings,
             on_event,
             who.gate,
+            wait,
         )
 
 
@@ -82,6 +94,7 @@ def _document(study: Study, summary: Summary) -> dict[str, object]:
         "baselines": summary.baselines,
         "evaluated": summary.evaluated,
         "failed": summary.failed,
+        "waiting": summary.waiting,
         "seconds": summary.seconds,
     }
 
@@ -90,6 +103,8 @@ STOPPED = {
     "trials": "the trials are spent",
     "minutes": "the minutes are spent",
     "exhausted": "there is nothing new to propose",
+    "review": "only a person can go on",
+    "stopped": "stopped by a person",
     "interrupted": "interrupted",
 }
 
@@ -102,13 +117,25 @@ def _tell(study: Study, problem: Problem, summary: Summary) -> None:
     out.print(f"\n{summary.evaluated} evaluated, {summary.failed} failed; {STOPPED[summary.reason]}.\n")
     out.print(leaderboard_table(study))
     out.print(f"\n{judge(study, problem).text}\n")
-    if summary.best is None:
+    commands = _next_commands(str(study.folder), problem) if summary.best is not None else {}
+    commands = _open_commands(str(study.folder), summary) | commands
+    if not commands:
         return
-    commands = _next_commands(str(study.folder), problem)
     width = max(len(command) for command in commands)
     out.print(f"The run is in {study.folder}. Next:", soft_wrap=True)
     for command, what in commands.items():
         out.print(f"  {command:<{width}}  {what}", soft_wrap=True)
+
+
+def _open_commands(run: str, summary: Summary) -> dict[str, str]:
+    """What a person may do about a search that is not over."""
+    commands = {}
+    if summary.waiting:
+        these = "proposal that waits" if summary.waiting == 1 else f"{summary.waiting} proposals that wait"
+        commands[f"archsearch review {run}"] = f"decide on the {these}"
+    if summary.reason in ("review", "stopped") or summary.waiting:
+        commands[f"archsearch resume {run}"] = "go on with the search"
+    return commands
 
 
 def _next_commands(run: str, problem: Problem) -> dict[str, str]:

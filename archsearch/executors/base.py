@@ -41,8 +41,8 @@ class Executor(ABC):
         """Start an evaluation; returns at once."""
 
     @abstractmethod
-    def next_done(self) -> Outcome:
-        """Wait for the next outcome.
+    def next_done(self, timeout: float | None = None) -> Outcome | None:
+        """Wait for the next outcome; None if there is none after so many seconds.
 
         Raises:
             MachineError: the machine lacks what every evaluation needs.

@@ -45,9 +45,12 @@ class LocalExecutor(Executor):
         """Hand a candidate to the next free worker."""
         self._todo.put((candidate, number))
 
-    def next_done(self) -> Outcome:
+    def next_done(self, timeout: float | None = None) -> Outcome | None:
         """Wait for the next outcome."""
-        item = self._done.get()
+        try:
+            item = self._done.get(timeout=timeout)
+        except Empty:
+            return None
         if isinstance(item, BaseException):
             raise item
         return item

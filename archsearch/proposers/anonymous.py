@@ -187,8 +187,11 @@ class _HiddenMemory(Memory):
 
     def wishes(self, number: int) -> Wishes:
         wanted, tell = self._memory.wishes(number), self._translator
-        lists = (tuple(tell.text(item) for item in items) for items in (wanted.hints, wanted.bans, wanted.pins))
-        return Wishes(*lists)
+        hints, bans, pins, reasons = (
+            tuple(tell.text(item) for item in items)
+            for items in (wanted.hints, wanted.bans, wanted.pins, wanted.reasons)
+        )
+        return Wishes(hints, bans, pins, wanted.preferences, reasons)
 
 
 def _renamed_genome(genome: Genes, aliases: Aliases) -> Genes:

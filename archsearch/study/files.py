@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 PARTIAL = ".partial"
@@ -34,30 +36,32 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     _sync_folder(target.parent)
 
 
-def append_line(path: Path, line: str) -> None:
-    """Append one line and wait until the disk has it."""
+@contextmanager
+def appending(path: Path) -> Iterator[Callable[[str], None]]:
+    """Hold a file of lines, so that no other process adds to it meanwhile; yields what adds a line to it.
+
+    A line is added when the disk has it. What a killed process left of a line is removed first.
+    """
     with path.open("ab") as file:
-        file.write(line.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        fcntl.flock(file, fcntl.LOCK_EX)
+        cut_torn_line(path)
 
+        def append(line: str) -> None:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
-def read_lines(path: Path) -> list[bytes]:
-    """The finished lines of a file; a last line without its end is one that was never written to the end."""
-    data = path.read_bytes() if path.exists() else b""
-    return data.split(b"\n")[:-1]
+        yield append
 
 
 def cut_torn_line(path: Path) -> None:
     """Remove what follows the last finished line, which is what a killed process was writing."""
-    if not path.exists():
+    if not path.exists() or _ends_well(path):
         return
     data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if end < len(data):
-        with path.open("r+b") as file:
-            file.truncate(end)
-            os.fsync(file.fileno())
+    with path.open("r+b") as file:
+        file.truncate(data.rfind(b"\n") + 1)
+        os.fsync(file.fileno())
 
 
 def remove_partial(folder: Path) -> None:
@@ -67,6 +71,14 @@ def remove_partial(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _ends_well(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def _partial(path: Path) -> Path:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archsearch.candidate.candidate import Candidate
 from archsearch.errors import RequestError
 from archsearch.problem.space import SearchSpace
 from archsearch.problem.trajectories import Floats
-from archsearch.proposers.memory import Memory, Past
+from archsearch.proposers.memory import Memory, Past, Wishes
 from archsearch.proposers.replies import AUTHOR, faults
-from archsearch.study.proposals import Proposal
-from archsearch.study.record import Decision, Gate
+from archsearch.study.proposals import Gate, LogTail, Proposal
+from archsearch.study.record import Decision
 from archsearch.study.store import Study
+from archsearch.study.wishes import wishes_at
+from archsearch.study.writer import PROPOSALS
 
 TRAINED = "train."
 EVER = 2**31
@@ -27,6 +28,7 @@ class StudyMemory(Memory):
 
     def __init__(self, study: Study) -> None:
         self._study = study
+        self._tail = LogTail(study.folder / PROPOSALS)
 
     def before(self, number: int) -> tuple[Past, ...]:
         """All proposals with smaller numbers, in order."""
@@ -41,6 +43,11 @@ class StudyMemory(Memory):
             return {}
         return {name.removeprefix(TRAINED): array for name, array in found.items() if name.startswith(TRAINED)}
 
+    def wishes(self, number: int) -> Wishes:
+        """What persons had wanted when this proposal was made."""
+        self._tail.read()
+        return wishes_at(self._tail.log.wishes, number)
+
 
 def refusing(memory: Memory, space: SearchSpace, gate: Gate) -> Gate:
     """A gate that lets nothing of an LLM through to another gate that cannot be trained, or was tried before.
@@ -51,13 +58,14 @@ def refusing(memory: Memory, space: SearchSpace, gate: Gate) -> Gate:
         gate: decides on the rest.
     """
 
-    def decide(candidate: Candidate) -> Decision:
+    def decide(proposal: Proposal) -> Decision | None:
+        candidate = proposal.candidate
         if candidate.author == AUTHOR:
             others = [item for item in memory.before(EVER) if item.candidate.id != candidate.id]
             found = faults(candidate, space, others)
             if found:
                 return Decision(approved=False, by="check", reason=" ".join(found))
-        return gate(candidate)
+        return gate(proposal)
 
     return decide
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -76,8 +75,57 @@ class Decision(BaseModel):
     reason: str = ""
 
 
-Gate = Callable[[Candidate], Decision]
-"""Decides on a proposal before it is evaluated."""
+class Wished(BaseModel):
+    """Common to what a person wants of a search."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hint(Wished):
+    """Something to know or to try, in words."""
+
+    kind: Literal["hint"] = "hint"
+    text: str = Field(min_length=1)
+
+
+class Ban(Wished):
+    """A term, given or of the library, or a slot that no further proposal may use."""
+
+    kind: Literal["ban"] = "ban"
+    name: str
+
+
+class Pin(Wished):
+    """A term or a slot that every further proposal must use."""
+
+    kind: Literal["pin"] = "pin"
+    name: str
+
+
+class Release(Wished):
+    """A ban or a pin that is taken back."""
+
+    kind: Literal["release"] = "release"
+    name: str
+
+
+class Preference(Wished):
+    """Of two evaluated candidates, told by their numbers, the one that the person would rather have."""
+
+    kind: Literal["preference"] = "preference"
+    better: int = Field(ge=0)
+    worse: int = Field(ge=0)
+    reason: str = ""
+
+
+class Allow(Wished):
+    """A kind of proposals, see `review.kinds`, that needs no person any more."""
+
+    kind: Literal["allow"] = "allow"
+    like: str
+
+
+Wish = Annotated[Hint | Ban | Pin | Release | Preference | Allow, Field(discriminator="kind")]
 
 
 class Line(Record):
@@ -100,6 +148,22 @@ class ProposedLine(Line):
     source: str
     rationale: str = ""
 
+    @classmethod
+    def of(cls, candidate: Candidate, number: int, at: str, seconds: float) -> ProposedLine:
+        """The line that remembers a candidate."""
+        return cls(
+            number=number,
+            at=at,
+            seconds=seconds,
+            candidate=candidate.id,
+            author=candidate.author,
+            claim=candidate.claim,
+            parents=candidate.parents,
+            genome=candidate.genome,
+            source=candidate.source,
+            rationale=candidate.rationale,
+        )
+
     def to_candidate(self) -> Candidate:
         """The candidate as it was proposed."""
         return Candidate(self.source, self.author, self.claim, self.parents, self.genome, self.rationale)
@@ -121,7 +185,15 @@ class EvaluatedLine(Line):
     nrmse: float | None
 
 
-AnyLine = Annotated[ProposedLine | DecidedLine | EvaluatedLine, Field(discriminator="event")]
+class WishedLine(Line):
+    """A person wanted something of the search; `number` is that of the first proposal that it can matter for."""
+
+    event: Literal["wished"] = "wished"
+    wish: Wish
+    by: str
+
+
+AnyLine = Annotated[ProposedLine | DecidedLine | EvaluatedLine | WishedLine, Field(discriminator="event")]
 _LINES: TypeAdapter[AnyLine] = TypeAdapter(AnyLine)
 
 

@@ -19,10 +19,10 @@ from archsearch.settings import RunSettings
 from archsearch.study import candidate_files
 from archsearch.study.candidate_files import Arrays
 from archsearch.study.creation import SPACE, new_record, prepare_folder
-from archsearch.study.files import RUN, cut_torn_line, remove_partial, write_file
-from archsearch.study.lock import run_lock
+from archsearch.study.files import RUN, remove_partial, write_file
+from archsearch.study.lock import run_lock, searching
 from archsearch.study.lookup import find_candidate
-from archsearch.study.proposals import Proposal, ProposalLog, read_log
+from archsearch.study.proposals import LogTail, Proposal, ProposalLog, read_log
 from archsearch.study.record import Baseline, RunRecord, read_record
 from archsearch.study.space_copy import copy_space
 from archsearch.study.writer import CANDIDATES, PROPOSALS, Writer
@@ -118,11 +118,21 @@ class Study:
 
     def proposals(self) -> dict[int, Proposal]:
         """All proposals by number, those included whose line is lost but whose evaluation is there."""
-        return self._mended(read_log(self.folder / PROPOSALS), self._evaluations())
+        log = read_log(self.folder / PROPOSALS)
+        self._mend(log, self._evaluations())
+        return log.proposals
 
     def evaluations(self) -> list[Evaluation]:
         """All evaluations, by number."""
         return list(self._evaluations().values())
+
+    def evaluation(self, number: int) -> Evaluation:
+        """The evaluation of the candidate with this number."""
+        return candidate_files.read_evaluation(self._candidate_folder(number))
+
+    def searching(self) -> int | None:
+        """The process that searches this run now; None if none does."""
+        return searching(self.folder / LOCK)
 
     def ranked(self) -> list[Evaluation]:
         """All evaluations, smallest error first, failures last."""
@@ -196,30 +206,31 @@ class Study:
         with run_lock(self.folder / LOCK):
             self._sweep()
             evaluations = self._evaluations()
-            log = read_log(self.folder / PROPOSALS)
+            tail = LogTail(self.folder / PROPOSALS)
+            tail.read()
+            self._mend(tail.log, evaluations)
+            unsaid = sorted(evaluations.keys() - tail.log.evaluated)
             genes = {name: choice.values for name, choice in choices(problem.space).items()}
-            proposals = self._mended(log, evaluations)
-            writer = Writer(self.folder, genes, proposals, evaluations, log.seconds)
-            for number in sorted(evaluations.keys() - log.evaluated):
-                writer.note_evaluated(evaluations[number], log.seconds)
+            writer = Writer(self.folder, genes, tail, evaluations)
+            for number in unsaid:
+                writer.note_evaluated(evaluations[number], writer.seconds_before)
             yield writer
 
     def _sweep(self) -> None:
         (self.folder / CANDIDATES).mkdir(exist_ok=True)
         for folder in (self.folder, self.folder / CANDIDATES, *self._candidate_folders()):
             remove_partial(folder)
-        cut_torn_line(self.folder / PROPOSALS)
 
-    def _mended(self, log: ProposalLog, evaluations: dict[int, Evaluation]) -> dict[int, Proposal]:
-        """The proposals of the log, and those that only their evaluations tell of."""
-        proposals = dict(log.proposals)
+    def _mend(self, log: ProposalLog, evaluations: dict[int, Evaluation]) -> None:
+        """Add the proposals to the log that only their evaluations tell of."""
         for number, evaluation in evaluations.items():
-            known = proposals.setdefault(number, Proposal(number, self.candidate(number)))
+            if number not in log.proposals:
+                log.proposals[number] = Proposal(number, self.candidate(number))
+            known = log.proposals[number]
             if known.candidate.id != evaluation.candidate:
                 found = f"expected {evaluation.candidate} as proposal {number}, found {known.candidate.id}"
                 remedy = "Delete the lines with this number: the candidates' folders are the truth."
                 raise RunError(f"{self.folder / PROPOSALS}: {found}.", remedy)
-        return proposals
 
     def _evaluations(self) -> dict[int, Evaluation]:
         found = [candidate_files.read_evaluation(folder) for folder in self._candidate_folders()]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation, Failure
 from archsearch.study.candidate_files import EVALUATION, folder_name, outcome_files
-from archsearch.study.files import append_line, write_folder
+from archsearch.study.files import appending, write_folder
 from archsearch.study.journal import Choices, Journal, Settled
-from archsearch.study.proposals import Proposal
-from archsearch.study.record import AnyLine, DecidedLine, Decision, EvaluatedLine, ProposedLine
+from archsearch.study.proposals import LogTail, Proposal
+from archsearch.study.record import DecidedLine, Decision, EvaluatedLine, ProposedLine, WishedLine
 from archsearch.study.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ CANDIDATES = "candidates"
 class Writer:
     """Adds proposals, decisions and outcomes to a run; made by `Study.writing`, which holds the lock.
 
-    Each of its methods returns when the disk has what it was given, and an interrupt waits for that.
+    Each of its methods returns when the disk has what it was given, and an interrupt waits for that. Meanwhile persons
+    may decide, propose and wish through `Steering`: `hear` takes that into account.
 
     Args:
         folder: the run.
         choices: the closed space, for the journal.
-        proposals: what the run holds already.
+        tail: what the run holds already, and what others will add.
         evaluations: likewise, by number.
-        seconds_before: search time that earlier sessions used.
     """
 
     @uninterrupted()
@@ -44,15 +44,31 @@ class Writer:
         self,
         folder: Path,
         choices: Choices,
-        proposals: Mapping[int, Proposal],
+        tail: LogTail,
         evaluations: Mapping[int, Evaluation],
-        seconds_before: float,
     ) -> None:
         self._folder = folder
-        self.proposals = dict(proposals)
+        self._tail = tail
         self.evaluations = dict(evaluations)
-        self.seconds_before = seconds_before
+        self.seconds_before = tail.log.seconds
         self._journal = Journal(folder / JOURNAL, choices, self._settled_from(0))
+
+    @property
+    def proposals(self) -> Mapping[int, Proposal]:
+        """All proposals by number, with what was decided about them."""
+        return self._tail.log.proposals
+
+    @property
+    def wishes(self) -> Sequence[WishedLine]:
+        """What persons wanted, in the order in which they said so."""
+        return self._tail.log.wishes
+
+    def hear(self) -> bool:
+        """Take into account what others have added; whether there was anything."""
+        heard = bool(self._tail.read())
+        if heard:
+            self._journal.extend(self._settled_from(self._journal.length))
+        return heard
 
     def is_settled(self, number: int) -> bool:
         """Whether nothing more will happen to this proposal: it was evaluated or refused."""
@@ -60,7 +76,7 @@ class Writer:
 
     def next_number(self) -> int:
         """The first number that has no proposal."""
-        return next(number for number in count() if number not in self.proposals)
+        return self._tail.log.next_number()
 
     def taken_before(self, number: int) -> frozenset[str]:
         """The ids of all proposals before this one."""
@@ -75,30 +91,22 @@ class Writer:
         return sum(not self._is_refused(number) for number in self.proposals)
 
     @uninterrupted()
-    def propose(self, number: int, candidate: Candidate, seconds: float) -> None:
-        """Remember a proposal."""
-        self._append(
-            ProposedLine(
-                number=number,
-                at=_now(),
-                seconds=seconds,
-                candidate=candidate.id,
-                author=candidate.author,
-                claim=candidate.claim,
-                parents=candidate.parents,
-                genome=candidate.genome,
-                source=candidate.source,
-                rationale=candidate.rationale,
-            )
-        )
-        self.proposals[number] = Proposal(number, candidate)
+    def propose(self, number: int, candidate: Candidate, seconds: float) -> bool:
+        """Remember a proposal; False if a person has taken the number meanwhile."""
+        with self._appending() as append:
+            if number in self.proposals:
+                return False
+            append(ProposedLine.of(candidate, number, now(), seconds).model_dump_json())
+        return self.hear()
 
     @uninterrupted()
-    def decide(self, number: int, decision: Decision, seconds: float) -> None:
-        """Remember what was decided about a proposal."""
-        self._append(DecidedLine(number=number, at=_now(), seconds=seconds, decision=decision))
-        self.proposals[number] = Proposal(number, self.proposals[number].candidate, decision)
-        self._journal.extend(self._settled_from(self._journal.length))
+    def decide(self, number: int, decision: Decision, seconds: float) -> Decision:
+        """Remember what was decided about a proposal; returns the decision that stands, which is the first."""
+        with self._appending() as append:
+            if self.proposals[number].decision is None:
+                append(DecidedLine(number=number, at=now(), seconds=seconds, decision=decision).model_dump_json())
+        self.hear()
+        return self.proposals[number].decision or decision
 
     @uninterrupted()
     def record(self, number: int, outcome: Outcome, seconds: float) -> Evaluation:
@@ -114,16 +122,16 @@ class Writer:
 
     def note_evaluated(self, evaluation: Evaluation, seconds: float) -> None:
         """Add the line that says that a candidate was evaluated."""
-        self._append(
-            EvaluatedLine(
-                number=evaluation.number,
-                at=_now(),
-                seconds=seconds,
-                candidate=evaluation.candidate,
-                status=evaluation.status,
-                nrmse=evaluation.validation.nrmse if evaluation.validation else None,
-            )
+        line = EvaluatedLine(
+            number=evaluation.number,
+            at=now(),
+            seconds=seconds,
+            candidate=evaluation.candidate,
+            status=evaluation.status,
+            nrmse=evaluation.validation.nrmse if evaluation.validation else None,
         )
+        with self._appending() as append:
+            append(line.model_dump_json())
 
     def _settled_from(self, number: int) -> list[Settled]:
         """The settled proposals from this number on, up to the first that is not settled."""
@@ -137,8 +145,12 @@ class Writer:
         proposal = self.proposals.get(number)
         return proposal is not None and proposal.decision is not None and not proposal.decision.approved
 
-    def _append(self, line: AnyLine) -> None:
-        append_line(self._folder / PROPOSALS, line.model_dump_json())
+    @contextmanager
+    def _appending(self) -> Iterator[Callable[[str], None]]:
+        """Alone with the log, and up to date with it."""
+        with appending(self._folder / PROPOSALS) as append:
+            self.hear()
+            yield append
 
 
 def _ranked_or_failed(candidate: Candidate, outcome: Outcome) -> Outcome:
@@ -155,5 +167,6 @@ def _ranked_or_failed(candidate: Candidate, outcome: Outcome) -> Outcome:
     return type(outcome)(record.model_copy(update={"seconds": evaluation.seconds}), b"", {}, outcome.log)
 
 
-def _now() -> str:
+def now() -> str:
+    """The UTC time, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")

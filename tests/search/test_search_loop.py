@@ -26,7 +26,6 @@ from archsearch.proposers.grammar import GrammarProposer
 from archsearch.search import (
     Event,
     Finished,
-    Gate,
     Proposed,
     Refused,
     Started,
@@ -36,6 +35,7 @@ from archsearch.search import (
     run_search,
 )
 from archsearch.settings import Budget, RunSettings
+from archsearch.study.proposals import Gate, Proposal
 from archsearch.study.record import Decision
 from archsearch.study.store import Study
 
@@ -270,8 +270,8 @@ def test_an_exhausted_space_ends_the_search(bench: Bench) -> None:
 def test_what_the_gate_refuses_is_remembered_and_not_evaluated(bench: Bench) -> None:
     asked: list[str] = []
 
-    def gate(candidate: Candidate) -> Decision:
-        asked.append(candidate.id)
+    def gate(proposal: Proposal) -> Decision:
+        asked.append(proposal.candidate.id)
         return Decision(approved=len(asked) % 2 == 1, by="ann", reason="every other one")
 
     bench.search(gate=gate, workers=1)

@@ -1,0 +1,83 @@
+"""Which proposals need a person, and what happens to the others."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import statistics
+from collections.abc import Iterable, Mapping
+
+from archsearch.candidate.candidate import Candidate
+from archsearch.candidate.net_declarations import declared_nets
+from archsearch.candidate.outcome import Evaluation
+from archsearch.problem.space import SearchSpace
+from archsearch.review.kinds import kind_of
+from archsearch.search import approve_all
+from archsearch.settings import RunSettings
+from archsearch.study.proposals import Gate, Proposal
+from archsearch.study.reader import RunReader
+from archsearch.study.record import Decision
+from archsearch.study.store import Study
+from archsearch.study.wishes import allowed
+
+PERSON = "ARCHSEARCH_PERSON"
+LEAST_TO_TELL = 3
+"""With fewer evaluations than this nobody knows what the next one costs."""
+
+
+def who() -> str:
+    """The name of the person that decides: what ARCHSEARCH_PERSON says, or the login name."""
+    named = os.environ.get(PERSON, "").strip()
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        return "a person"
+
+
+def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate:
+    """The gate of a run: what no person needs to see passes, what is banned does not, the rest waits.
+
+    Args:
+        study: the run.
+        space: what candidates are for.
+        settings: whose `review` and `approve` count.
+    """
+    baselines = frozenset(study.record.baselines.values())
+    reader = RunReader(study)
+
+    def decide(proposal: Proposal) -> Decision | None:
+        if proposal.candidate.id in baselines:
+            return Decision(approved=True, by="policy", reason="a baseline, which every run has")
+        if settings.review == "never":
+            return approve_all(proposal)
+        reader.refresh()
+        kind = kind_of(proposal.candidate)
+        if kind in allowed(reader.wishes):
+            return Decision(approved=True, by="policy", reason=f"like others that were approved: {kind}")
+        for name in settings.approve:
+            if _passes(name, proposal.candidate, reader.evaluations):
+                return Decision(approved=True, by="policy", reason=f"--approve {name}")
+        return None
+
+    return decide
+
+
+def _passes(policy: str, candidate: Candidate, evaluations: Mapping[int, Evaluation]) -> bool:
+    """Whether a policy of `RunSettings.approve` lets a candidate pass."""
+    if policy == "white-box":
+        return not declared_nets(candidate.source)
+    if policy.startswith("cheap:"):
+        seconds = likely_seconds(candidate, evaluations.values())
+        return seconds is not None and seconds <= float(policy.removeprefix("cheap:").removesuffix("s"))
+    return candidate.author == policy
+
+
+def likely_seconds(candidate: Candidate, evaluations: Iterable[Evaluation]) -> float | None:
+    """The median time of the evaluated candidates with as many nets; of all if those are few; None if all are few."""
+    nets = len(declared_nets(candidate.source))
+    known = list(evaluations)
+    alike = [item.seconds for item in known if len(item.nets) == nets and item.status == "ok"]
+    found = alike if len(alike) >= LEAST_TO_TELL else [item.seconds for item in known]
+    return statistics.median(found) if len(found) >= LEAST_TO_TELL else None
