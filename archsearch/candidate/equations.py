@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, cast
@@ -30,6 +31,9 @@ class Piece:
         kind: `net` if a net has a part in it.
         name: the term, or the net where it stands alone or scales a term.
         change: against the physics as given; `removed` pieces are of the physics alone.
+        text: what it is in plain text, nets as `NN_name(what, it, sees)`.
+        nets: the nets that have a part in it.
+        terms: the named terms in it, outer ones first.
     """
 
     sign: Sign
@@ -37,6 +41,9 @@ class Piece:
     kind: Literal["term", "net"]
     name: str
     change: Change
+    text: str = ""
+    nets: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,15 +128,17 @@ def _summand(sign: Sign, node: ast.expr, unfolded: Unfolded) -> _Summand:
 def _piece(sign: Sign, node: ast.expr, unfolded: Unfolded) -> Piece:
     """A summand; its change is what can be said without looking at the physics as given."""
     terms, calls = _terms_in(node), _nets_in(node, unfolded)
-    latex = _latex(node, unfolded.nets, terms)
+    latex, text = _latex(node, unfolded.nets, terms), _plain_text(node, unfolded.nets)
+    names = tuple(dict.fromkeys(call.name for call in calls))
     if not calls:
-        return Piece(sign, latex, "term", terms[0] if terms else "", "added")
+        return Piece(sign, latex, "term", terms[0] if terms else "", "added", text, names, tuple(terms))
     roles = {call.role for call in calls}
     if not terms:
-        return Piece(sign, latex, "net", calls[0].name, CHANGES[calls[0].role])
+        return Piece(sign, latex, "net", calls[0].name, CHANGES[calls[0].role], text, names)
     whole = isinstance(node, ast.Call)
     name = terms[0] if whole else calls[0].name
-    return Piece(sign, latex, "net", name, "scaled" if roles == {"scale"} else "replaced")
+    change: Change = "scaled" if roles == {"scale"} else "replaced"
+    return Piece(sign, latex, "net", name, change, text, names, tuple(terms))
 
 
 def _terms_in(node: ast.expr) -> list[str]:
@@ -140,14 +149,13 @@ def _terms_in(node: ast.expr) -> list[str]:
 
 
 def _nets_in(node: ast.expr, unfolded: Unfolded) -> list[NetCall]:
-    names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
-    return [unfolded.nets[name] for name in names if name in unfolded.nets]
+    return [unfolded.nets[key] for key in _symbols_in(node, unfolded.nets)]
 
 
 def _latex(node: ast.expr, nets: Mapping[str, NetCall], terms: list[str]) -> str:
-    symbols = {key: _net_symbol(call, nets) for key, call in nets.items()}
+    symbols = {key: _net_symbol(nets[key], nets) for key in _symbols_in(node, nets)}
     try:
-        return parse(_text(node)).to_latex(symbols)
+        return parse(expression_text(node)).to_latex(symbols)
     except ExpressionError:
         return latex_name(terms[0]) if terms else UNREADABLE
 
@@ -155,15 +163,30 @@ def _latex(node: ast.expr, nets: Mapping[str, NetCall], terms: list[str]) -> str
 def _net_symbol(call: NetCall, nets: Mapping[str, NetCall]) -> str:
     """`NN` with the name of the net below it and what it sees in parentheses."""
     below = ", ".join(rf"\mathrm{{{name}}}".replace("_", r"\_") for name in (call.name, call.output) if name)
-    seen = [_latex(argument, nets if _has_net(argument, nets) else {}, []) for argument in call.arguments]
+    seen = [_latex(argument, nets, []) for argument in call.arguments]
     return rf"\mathrm{{NN}}_{{{below}}}({', '.join(seen)})"
 
 
-def _has_net(node: ast.expr, nets: Mapping[str, NetCall]) -> bool:
-    return any(isinstance(part, ast.Name) and part.id in nets for part in ast.walk(node))
+def _symbols_in(node: ast.expr, nets: Mapping[str, NetCall]) -> list[str]:
+    """The symbols of nets in an expression, each as often as it stands there."""
+    names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+    return [name for name in names if name in nets]
 
 
-def _text(node: ast.expr) -> str:
+def _plain_text(node: ast.expr, nets: Mapping[str, NetCall]) -> str:
+    """A summand as it would be typed, with nets by their names."""
+    texts = {key: _net_text(nets[key], nets) for key in _symbols_in(node, nets)}
+    return re.sub(r"\bnet__\d+\b", lambda found: texts.get(found[0], found[0]), expression_text(node))
+
+
+def _net_text(call: NetCall, nets: Mapping[str, NetCall]) -> str:
+    """`NN_` and the name of the net, with what it sees in parentheses."""
+    output = f"[{call.output}]" if call.output else ""
+    seen = [_plain_text(item, nets) for item in call.arguments]
+    return f"NN_{call.name}{output}({', '.join(seen)})"
+
+
+def expression_text(node: ast.expr) -> str:
     """The text of a summand as a space file would have it."""
     copy = ast.parse(ast.unparse(node), mode="eval").body
     return ast.unparse(_Plain().visit(copy))

@@ -87,6 +87,13 @@ def from_parameters(genes: Genes, space: SearchSpace) -> Genome:
     )
 
 
+def quantities_of(genes: Genes, space: SearchSpace) -> frozenset[str]:
+    """The terms of the space and of the library that a model of these genes is made of, by their own names."""
+    if not _has_physics(genes):
+        return frozenset()
+    return frozenset(item.term for item in plan(_physics_of(genes, space), space).quantities)
+
+
 def _term_options(space: SearchSpace, name: str) -> tuple[Value, ...]:
     term = next(term for term in space.terms if term.name == name)
     if term.trust == "trusted":

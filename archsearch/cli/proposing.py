@@ -108,7 +108,8 @@ def proposing(
 
     if not uses_llm(settings):
         tell("proposer: grammar; no LLM is asked")
-        yield Proposing(GrammarProposer(problem.space, settings.seed), policy_gate(study, problem.space, settings))
+        grammar = GrammarProposer(problem.space, settings.seed, StudyMemory(study))
+        yield Proposing(grammar, policy_gate(study, problem.space, settings))
         return
     with ExitStack() as stack:
         llm = stack.enter_context(_llm(study, settings, recorded))
@@ -125,7 +126,8 @@ def _with_llm(
     from archsearch.review.policy import policy_gate
     from archsearch.study.memory import StudyMemory, refusing
 
-    grammar, memory = GrammarProposer(problem.space, settings.seed), StudyMemory(study)
+    memory = StudyMemory(study)
+    grammar = GrammarProposer(problem.space, settings.seed, memory)
     tell(f"proposer: {_named(settings)}")
     tell(f"LLM: {_estimate(questions, settings)}")
     stack.callback(lambda: tell(f"LLM: {llm.ledger.told()}"))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archsearch.proposers.moves import Genes, GeneSpace, Tried
+from archsearch.proposers.taste import WEIGHT, Taste, columns_of, standardised
 
 NOISE = 0.1
 """Variance of what the choices do not explain, in units of the variance of what is explained."""
@@ -34,31 +35,42 @@ class AdditiveModel:
     effects, which tens of evaluations cannot tell apart, and with a short greedy walk in the place of a global search.
 
     Args:
-        space: the closed space.
+        space: the closed space, without bans and pins: what was tried outside of them teaches as well.
         tried: what was tried; at least one must fit.
+        taste: of a person, joined with the error in the objective of walks.
     """
 
-    def __init__(self, space: GeneSpace, tried: Sequence[Tried]) -> None:
-        self._space = space
-        pairs = [(name, value) for name, values in space.values.items() for value in values]
-        self._columns = {pair: column for column, pair in enumerate(pairs)}
+    def __init__(self, space: GeneSpace, tried: Sequence[Tried], taste: Taste | None = None) -> None:
+        self._columns = columns_of(space)
+        self._taste = taste
         design = np.array([self._indicators(item.genes) for item in tried])
         design -= design.mean(axis=0)
-        precision = design.T @ design / NOISE + np.eye(len(pairs)) / PRIOR
+        precision = design.T @ design / NOISE + np.eye(len(self._columns)) / PRIOR
         covariance = np.linalg.inv(precision)
-        self._mean: Floats = covariance @ design.T @ _standardised(tried) / NOISE
+        self._mean: Floats = covariance @ design.T @ standardised(tried) / NOISE
         self._spread: Floats = np.linalg.cholesky(covariance)
 
-    def walk(self, start: Genes, generator: np.random.Generator) -> Genes:
-        """The end of one walk, at least one move away from `start`."""
-        effects = self._mean + CURIOSITY * self._spread @ generator.standard_normal(len(self._mean))
+    def walk(self, start: Genes, allowed: GeneSpace, generator: np.random.Generator) -> Genes:
+        """The end of one walk, at least one move away from `start` if there is any move to make.
+
+        Args:
+            start: a genome that a person allows.
+            allowed: what a person has left of the space.
+            generator: draws the effects.
+        """
+        effects = self._drawn(generator)
         here, worth = start, math.inf
         for _ in range(LONGEST):
-            there = min(self._space.neighbours(here), key=lambda genes: self._sum(genes, effects))
+            there = min(allowed.neighbours(here), key=lambda genes: self._sum(genes, effects), default=here)
             if self._sum(there, effects) > worth - LEAST_GAIN:
                 break
             here, worth = there, self._sum(there, effects)
         return here
+
+    def _drawn(self, generator: np.random.Generator) -> Floats:
+        """(C,), the effects that a walk follows."""
+        effects: Floats = self._mean + CURIOSITY * self._spread @ generator.standard_normal(len(self._mean))
+        return effects if self._taste is None else effects + WEIGHT * self._taste.drawn(generator, CURIOSITY)
 
     def _sum(self, genes: Genes, effects: Floats) -> float:
         return float(sum(effects[self._columns[pair]] for pair in genes.items()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -16,9 +16,11 @@ from archsearch.errors import RequestError
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.additive import AdditiveModel
 from archsearch.proposers.base import Proposer
-from archsearch.proposers.baselines import candidate_of
+from archsearch.proposers.baselines import baseline_candidates, candidate_of
+from archsearch.proposers.memory import NOTHING, Memory, Wishes
 from archsearch.proposers.moves import Genes, GeneSpace, Tried
 from archsearch.proposers.systematic import systematic
+from archsearch.proposers.taste import Taste, genes_read, liked, taste_of
 from archsearch.proposers.tpe import samples
 
 TRIES = 20
@@ -31,6 +33,23 @@ Idea = tuple[Genes, tuple[str, ...]]
 """A genome, and the ids of the candidates that it was made from."""
 
 
+@dataclass(frozen=True)
+class _Learning:
+    """What one proposal can build on.
+
+    Attributes:
+        allowed: what a person has left of the space.
+        tried: what was tried, also outside of that, best first by error.
+        parents: the best by error and taste, moved to where a person allows them.
+        taste: of a person; None if they prefer nothing.
+    """
+
+    allowed: GeneSpace
+    tried: Sequence[Tried]
+    parents: Sequence[Tried]
+    taste: Taste | None
+
+
 class GrammarProposer(Proposer):
     """Proposes genomes of a closed space; never the same source twice.
 
@@ -39,12 +58,17 @@ class GrammarProposer(Proposer):
     child of two of the best, and any neighbour of one of the best. When those find nothing new, all genomes are gone
     through in order, so None means that the space is exhausted.
 
+    What a person bans and pins holds for everything but the baselines; what was tried before it was said still teaches.
+    What a person prefers is an objective beside the error (see `Taste`): every second proposal follows it from the
+    moment on that it is said, even if the list is not through.
+
     Args:
         space: the search space.
         seed: draws whatever is drawn, together with the number of the proposal.
+        memory: of the run: who proposed what, and what a person wants.
     """
 
-    def __init__(self, space: SearchSpace, seed: int) -> None:
+    def __init__(self, space: SearchSpace, seed: int, memory: Memory = NOTHING) -> None:
         if space.is_static:
             raise RequestError(
                 "The grammar proposes models of processes in time, and this problem is static.",
@@ -52,19 +76,55 @@ class GrammarProposer(Proposer):
             )
         self._space = space
         self._seed = seed
+        self._memory = memory
         self._genes = GeneSpace(space)
-        self._systematic = list(systematic(space, self._genes))
+        self._baselines = frozenset(item.id for item in baseline_candidates(space).values())
         self._rendered: dict[tuple[object, ...], Candidate] = {}
+        self._left: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[GeneSpace, list[Genes]]] = {}
 
     def propose(self, history: Sequence[Evaluation], taken: frozenset[str], index: int) -> Candidate | None:
         """The next candidate; see `Proposer`."""
         generator = np.random.default_rng([self._seed, index])
-        tried = self._tried(history)
-        for genes, parents in self._ideas(tried, generator, index):
+        wishes = self._memory.wishes(index)
+        allowed, listed = self._restricted(wishes)
+        learning = self._learning(history, wishes, allowed, index)
+        for genes, parents in self._ideas(learning, listed, generator, index):
             candidate = self._candidate(genes)
-            if candidate.id not in taken and not self._stands_still(genes):
+            known = candidate.id in taken or self._stands_still(genes)
+            if not known and (candidate.id in self._baselines or allowed.allows(genes)):
                 return replace(candidate, parents=parents)
         return None
+
+    def _restricted(self, wishes: Wishes) -> tuple[GeneSpace, list[Genes]]:
+        """What bans and pins leave, and what is systematically tried of it."""
+        key = wishes.bans, wishes.pins
+        if key not in self._left:
+            allowed = GeneSpace(self._space, wishes)
+            self._left[key] = allowed, list(systematic(self._space, allowed))
+        return self._left[key]
+
+    def _learning(self, history: Sequence[Evaluation], wishes: Wishes, allowed: GeneSpace, index: int) -> _Learning:
+        tried = self._tried(history)
+        taste = self._taste(history, wishes, index)
+        best = [] if allowed.is_empty else [item for item in liked(tried, taste) if item.fits][:PARENTS]
+        parents = [replace(item, genes=allowed.nearest(item.genes)) for item in best]
+        return _Learning(allowed, tried, parents, taste)
+
+    def _taste(self, history: Sequence[Evaluation], wishes: Wishes, index: int) -> Taste | None:
+        """What the preferences say of the choices, as far as the candidates can be read."""
+        if not wishes.preferences:
+            return None
+        named = {number for pair in wishes.preferences for number in pair}
+        genes = {item.number: dict(item.genome or {}) for item in history}
+        past = (item for item in self._memory.before(index) if item.number in named)
+        genes |= {item.number: self._genes_of(item.candidate) for item in past}
+        known = [(genes.get(better), genes.get(worse)) for better, worse in wishes.preferences]
+        return taste_of([(better, worse) for better, worse in known if better and worse], self._genes)
+
+    def _genes_of(self, candidate: Candidate) -> Genes:
+        if candidate.genome is not None:
+            return dict(candidate.genome)
+        return genes_read(candidate.source, self._space, self._genes.values)
 
     def _stands_still(self, genes: Genes) -> bool:
         """Whether nothing is left that moves any state: no change is told beside every run anyway."""
@@ -72,43 +132,44 @@ class GrammarProposer(Proposer):
         kept = genome.physics and any(genome.terms.get(term.name) != "dropped" for term in self._space.terms)
         return not (kept or genome.added or genome.slots or genome.everywhere)
 
-    def _ideas(self, tried: Sequence[Tried], generator: np.random.Generator, index: int) -> Iterator[Idea]:
-        """Genomes with their parents, the most wanted first; the last source names every genome there is."""
-        for genes in self._systematic:
-            yield genes, ()
-        best = [item for item in tried if item.fits][:PARENTS]
-        if best:
-            for turn in range(len(CYCLE)):
-                yield from self._learned(CYCLE[(index + turn) % len(CYCLE)], best, tried, generator)
-        for _ in range(TRIES):
-            yield self._genes.uniform(generator), ()
-        for item in best:
-            yield from ((genes, (item.candidate,)) for genes in self._genes.neighbours(item.genes))
-        yield from ((genes, ()) for genes in self._genes.all())
-
-    def _learned(
-        self, source: str, best: Sequence[Tried], tried: Sequence[Tried], generator: np.random.Generator
+    def _ideas(
+        self, known: _Learning, listed: Sequence[Genes], generator: np.random.Generator, index: int
     ) -> Iterator[Idea]:
+        """Genomes with their parents, the most wanted first; the last source names every genome there is."""
+        first, allowed = len(self._baselines), known.allowed
+        yield from ((genes, ()) for genes in listed[:first])
+        if known.taste is not None and index % 2:
+            yield from self._learned(known, generator, index)
+        yield from ((genes, ()) for genes in listed[first:])
+        if allowed.is_empty:
+            return
+        yield from ((parent.genes, (parent.candidate,)) for parent in known.parents)
+        yield from self._learned(known, generator, index)
+        for _ in range(TRIES):
+            yield allowed.uniform(generator), ()
+        for item in known.parents:
+            yield from ((genes, (item.candidate,)) for genes in allowed.neighbours(item.genes))
+        yield from ((genes, ()) for genes in allowed.all())
+
+    def _learned(self, known: _Learning, generator: np.random.Generator, index: int) -> Iterator[Idea]:
+        """A few genomes from each source in turn; none if nothing fits yet."""
+        if known.parents:
+            for turn in range(len(CYCLE)):
+                yield from self._from(CYCLE[(index + turn) % len(CYCLE)], known, generator)
+
+    def _from(self, source: str, known: _Learning, generator: np.random.Generator) -> Iterator[Idea]:
         """A few genomes from one source."""
+        allowed, parents = known.allowed, known.parents
         if source == "sample":
-            found = samples(self._genes, tried, int(generator.integers(2**31)))
+            tried = liked(known.tried, known.taste)
+            found = samples(self._genes, tried, int(generator.integers(2**31)), allowed)
             return ((genes, ()) for genes in islice(found, TRIES))
         if source == "walk":
-            model = AdditiveModel(self._genes, tried)
-            parents = (best[_early(len(best), generator)] for _ in range(TRIES))
-            return ((model.walk(parent.genes, generator), (parent.candidate,)) for parent in parents)
-        move = self._neighbour if source == "neighbour" else self._child
-        return (move(best, generator) for _ in range(TRIES))
-
-    def _neighbour(self, best: Sequence[Tried], generator: np.random.Generator) -> Idea:
-        parent = best[_early(len(best), generator)]
-        options = self._genes.neighbours(parent.genes)
-        return options[int(generator.integers(len(options)))], (parent.candidate,)
-
-    def _child(self, best: Sequence[Tried], generator: np.random.Generator) -> Idea:
-        """A child of two of the best; of the only one there is, if there is only one."""
-        one, other = (best[int(place)] for place in generator.permutation(max(2, len(best)))[:2] % len(best))
-        return self._genes.crossed(one.genes, other.genes, generator), (one.candidate, other.candidate)
+            model = AdditiveModel(self._genes, known.tried, known.taste)
+            starts = (parents[_early(len(parents), generator)] for _ in range(TRIES))
+            return ((model.walk(start.genes, allowed, generator), (start.candidate,)) for start in starts)
+        move = _neighbour if source == "neighbour" else _child
+        return (move(parents, allowed, generator) for _ in range(TRIES))
 
     def _candidate(self, genes: Genes) -> Candidate:
         key = tuple(genes.items())
@@ -128,3 +189,15 @@ class GrammarProposer(Proposer):
 def _early(length: int, generator: np.random.Generator) -> int:
     """A place in a list, each half as likely as the one before it."""
     return min(int(generator.geometric(0.5)) - 1, length - 1)
+
+
+def _neighbour(parents: Sequence[Tried], allowed: GeneSpace, generator: np.random.Generator) -> Idea:
+    parent = parents[_early(len(parents), generator)]
+    options = allowed.neighbours(parent.genes) or [parent.genes]
+    return options[int(generator.integers(len(options)))], (parent.candidate,)
+
+
+def _child(parents: Sequence[Tried], allowed: GeneSpace, generator: np.random.Generator) -> Idea:
+    """A child of two of the best; of the only one there is, if there is only one."""
+    one, other = (parents[int(place)] for place in generator.permutation(max(2, len(parents)))[:2] % len(parents))
+    return allowed.crossed(one.genes, other.genes, generator), (one.candidate, other.candidate)

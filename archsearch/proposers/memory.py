@@ -90,3 +90,7 @@ class Given(Memory):
     def wishes(self, number: int) -> Wishes:
         """What it was given."""
         return self._wishes
+
+
+NOTHING = Given()
+"""The memory of who remembers nothing, and is wished nothing."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
 from archsearch.candidate.genes import Value, choices
 from archsearch.problem.space import SearchSpace
+from archsearch.proposers.memory import NO_WISHES, Wishes
+from archsearch.proposers.restriction import Restriction
 
 Genes = dict[str, Value]
 Choose = Callable[[str, tuple[Value, ...]], Value]
@@ -17,6 +21,8 @@ Choose = Callable[[str, tuple[Value, ...]], Value]
 
 BASELINES_ONLY: Mapping[str, tuple[Value, ...]] = {"physics": (True,), "everywhere": (False,)}
 """Genes that vary between the baselines and nowhere else."""
+MOST_COMPARED = 500
+"""So many genomes of a restricted space are looked at for the one nearest to a genome outside of it."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +45,26 @@ class GeneSpace:
     Where a space has slots, nets stand in them: a net that replaces all physics or is added to every equation is a
     baseline to be beaten, not an architecture to be found.
 
+    Args:
+        space: the search space.
+        wishes: what a person bans and pins; every genome of this space honours it.
+
     Attributes:
         values: the allowed values of each gene, in the order in which genes are decided.
     """
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: SearchSpace, wishes: Wishes = NO_WISHES) -> None:
         fixed = BASELINES_ONLY if space.slots else {}
-        self._choices = {
-            name: replace(choice, values=fixed.get(name, choice.values)) for name, choice in choices(space).items()
-        }
-        self.values = {name: choice.values for name, choice in self._choices.items()}
+        known = choices(space)
+        self._restriction = Restriction(space, wishes)
+        self.values = self._restriction.narrowed({name: fixed.get(name, known[name].values) for name in known})
+        self._choices = {name: replace(choice, values=self.values[name]) for name, choice in known.items()}
         self._neighbours: dict[tuple[tuple[str, Value], ...], list[Genes]] = {}
+
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether nothing is left."""
+        return next(self.all(), None) is None
 
     def walk(self, choose: Choose) -> Genes:
         """Decide gene after gene, leaving out those that do not matter given the ones before."""
@@ -64,28 +79,45 @@ class GeneSpace:
         known = all(genes[name] in self.values.get(name, ()) for name in genes)
         return known and self.walk(lambda name, values: genes.get(name, values[0])) == dict(genes)
 
+    def allows(self, genes: Mapping[str, Value]) -> bool:
+        """Whether genes that `walk` decided on are what a person wants; those of an unrestricted space always are."""
+        known = all(value in self.values.get(name, ()) for name, value in genes.items())
+        return known and self._restriction.allows_physics(genes) and self._restriction.fills_slots(genes)
+
+    def nearest(self, genes: Genes) -> Genes:
+        """The genome itself if a person allows it, else one that does and differs in few decisions.
+
+        Args:
+            genes: a point of the space without bans and pins; this one must not be empty.
+        """
+        found = self.walk(lambda name, values: genes[name] if genes.get(name) in values else default(name, values))
+        if self.allows(found):
+            return found
+        return min(islice(self.all(), MOST_COMPARED), key=lambda other: len(genes.items() ^ other.items()))
+
     def changed(self, genes: Genes, changes: Mapping[str, Value]) -> Genes:
         """The genome with some genes changed; genes that begin to matter take their default."""
         wanted = {**genes, **changes}
         return self.walk(lambda name, values: wanted[name] if name in wanted else default(name, values))
 
     def neighbours(self, genes: Genes) -> list[Genes]:
-        """All genomes that differ in one decision."""
+        """All genomes that differ in one decision; none if a person has left no choice."""
         key = tuple(genes.items())
         if key not in self._neighbours:
-            self._neighbours[key] = [
+            changed = (
                 self.changed(genes, {name: value})
                 for name, current in genes.items()
                 for value in self.values[name]
                 if value != current
-            ]
+            )
+            self._neighbours[key] = [other for other in changed if self.allows(other)]
         return self._neighbours[key]
 
     def crossed(self, one: Genes, other: Genes, generator: np.random.Generator) -> Genes:
         """A child that has each gene from either parent."""
 
         def choose(name: str, values: tuple[Value, ...]) -> Value:
-            offers = [parent[name] for parent in (one, other) if name in parent]
+            offers = [parent[name] for parent in (one, other) if parent.get(name) in values]
             return offers[int(generator.integers(len(offers)))] if offers else default(name, values)
 
         return self.walk(choose)
@@ -99,12 +131,16 @@ class GeneSpace:
         yield from self._completions({}, list(self._choices))
 
     def _completions(self, genes: Genes, names: Sequence[str]) -> Iterator[Genes]:
+        """All that these genes can become by deciding on the named ones; what can come to nothing is left early."""
         if not names:
             yield genes
             return
+        if names[0] == "everywhere" and not self._restriction.allows_physics(genes):
+            return
         choice = self._choices[names[0]]
         if not choice.active(genes):
-            yield from self._completions(genes, names[1:])
+            if names[0] not in self._restriction.slots:
+                yield from self._completions(genes, names[1:])
             return
         for value in choice.values:
             yield from self._completions({**genes, names[0]: value}, names[1:])

@@ -15,11 +15,24 @@ DROPPED = "dropped"
 
 
 def systematic(space: SearchSpace, genes: GeneSpace) -> Iterator[Genes]:
-    """The genomes that every search begins with, in order, simple ones first; some may be named twice."""
+    """The genomes that every search begins with, in order, simple ones first; some may be named twice.
+
+    Args:
+        space: the search space.
+        genes: what a person has left of it. The baselines come first whatever that is: they are what the rest is
+            measured against.
+    """
     for baseline in (physics_as_given(space), net_alone(space), physics_plus_net(space)):
         if baseline is not None:
             yield dict(to_parameters(baseline, space))
+    if not genes.is_empty:
+        yield from (found for found in _single_changes(space, genes) if genes.allows(found))
+
+
+def _single_changes(space: SearchSpace, genes: GeneSpace) -> Iterator[Genes]:
+    """The physics with what is pinned and without what is banned, then with one change each."""
     root = genes.walk(default)
+    yield root
     if not space.terms:
         yield from _together(space, genes, root)
     for name, value in _white_box(genes):
@@ -35,13 +48,14 @@ def _together(space: SearchSpace, genes: GeneSpace, root: Genes) -> Iterator[Gen
 
     A single change would leave the other equations standing still.
     """
-    additive = [item for item in space.library if not item.replaces]
+    additive = [item for item in space.library if True in genes.values.get(f"add.{item.name}", ())]
     own = [[item.name for item in additive if state in item.equations] for state in space.state_names]
     kinds = [{f"add.{name}": True for name in names if name is not None} for names in zip_longest(*own)]
     for kind in kinds:
         yield genes.changed(root, kind)
     yield genes.changed(root, {name: value for kind in kinds for name, value in kind.items()})
-    yield genes.changed(root, {f"slot.{slot.name}": slot.roles[0] for slot in space.slots})
+    filled = {f"slot.{slot.name}": slot.roles[0] for slot in space.slots}
+    yield genes.changed(root, {name: role for name, role in filled.items() if role in genes.values[name]})
 
 
 def _white_box(genes: GeneSpace) -> list[tuple[str, Value]]:

@@ -11,17 +11,24 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import create_trial
 
 from archsearch.candidate.genes import Value
-from archsearch.proposers.moves import Choose, Genes, GeneSpace, Tried
+from archsearch.proposers.moves import Choose, Genes, GeneSpace, Tried, default
 
 WARM = 5
 """With fewer evaluations than this, the sampler draws uniformly."""
 
 
-def samples(space: GeneSpace, tried: Sequence[Tried], seed: int) -> Iterator[Genes]:
+def samples(space: GeneSpace, tried: Sequence[Tried], seed: int, allowed: GeneSpace | None = None) -> Iterator[Genes]:
     """Genomes that resemble the good ones of those tried, without end.
 
     What counts is the place in the ranking, failures being equally last, so neither a huge error nor a failure distorts
     the picture.
+
+    Args:
+        space: where those that were tried come from.
+        tried: what is learned from.
+        seed: draws.
+        allowed: what a person has left of the space (default: all of it). A decision that is not left falls to the
+            default; the sampler knows categories that never change.
 
     Reference: Bergstra, Bardenet, Bengio, Kegl: Algorithms for hyper-parameter optimization (NeurIPS 2011), in Optuna's
     multivariate form with groups for conditional genes.
@@ -34,13 +41,14 @@ def samples(space: GeneSpace, tried: Sequence[Tried], seed: int) -> Iterator[Gen
         study.add_trial(create_trial(value=place, params=dict(item.genes), distributions=distributions))
     while True:
         trial = study.ask()
-        yield space.walk(_suggest(trial))
+        yield (allowed or space).walk(_suggest(trial, space))
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
 
-def _suggest(trial: optuna.Trial) -> Choose:
+def _suggest(trial: optuna.Trial, space: GeneSpace) -> Choose:
     def choose(name: str, values: tuple[Value, ...]) -> Value:
-        return values[values.index(trial.suggest_categorical(name, values))]
+        suggested = trial.suggest_categorical(name, space.values[name])
+        return values[values.index(suggested)] if suggested in values else default(name, values)
 
     return choose
 
