@@ -19,6 +19,7 @@ from archsearch.cli.report import report
 from archsearch.cli.resume import resume
 from archsearch.cli.run import run as run_command
 from archsearch.cli.score import score
+from archsearch.cli.serve import serve
 from archsearch.cli.show import show
 from archsearch.cli.spaces import spaces
 
@@ -84,6 +85,7 @@ app.command("show", rich_help_panel=RESULTS)(show)
 app.command("report", rich_help_panel=RESULTS)(report)
 app.command("export", rich_help_panel=RESULTS)(export)
 app.command("score", rich_help_panel=RESULTS)(score)
+app.command("serve", rich_help_panel=RESULTS)(serve)
 app.command("doctor", rich_help_panel=MACHINE)(doctor)
 
 

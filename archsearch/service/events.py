@@ -14,6 +14,7 @@ from archsearch.service.running import RUNNING
 from archsearch.study.control import CONTROL
 from archsearch.study.files import RUN
 from archsearch.study.lock import searching
+from archsearch.study.store import LOCK
 from archsearch.study.writer import PROPOSALS
 
 EVERY = 0.5
@@ -47,7 +48,7 @@ async def _news(request: Request, folder: Path) -> AsyncIterator[str]:
 def _stamps(folder: Path) -> dict[str, object]:
     """Of each event what differs once it is due: a line was added, the control moved, a search began or ended."""
     files = tuple(_stamp(folder / name) for name in (RUN, PROPOSALS, CONTROL))
-    return {"changed": (files, searching(folder)), "running": _stamp(folder / RUNNING)}
+    return {"changed": (files, searching(folder / LOCK)), "running": _stamp(folder / RUNNING)}
 
 
 def _stamp(path: Path) -> Stamp:

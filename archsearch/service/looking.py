@@ -25,8 +25,9 @@ from archsearch.service.views import (
 )
 from archsearch.study.control import read_control
 from archsearch.study.lock import searching
+from archsearch.study.proposals import Proposal
 from archsearch.study.record import Baseline, Decision, RunRecord
-from archsearch.study.store import Study
+from archsearch.study.store import LOCK, Study
 
 MOST_DECIDED = 20
 MACHINES = ("search", "check", "policy", "nobody")
@@ -61,7 +62,7 @@ def _line(service: Service, folder: Path) -> RunLine:
 
 def state_of(service: Service, folder: Path, record: RunRecord, evaluated: int) -> State:
     """What becomes of a run now."""
-    if searching(folder) is not None:
+    if searching(folder / LOCK) is not None:
         return {"run": "searching", "pause": "paused", "stop": "stopping"}[read_control(folder)]  # type: ignore[return-value]  # three of the states
     if service.launcher.is_starting(folder.name):
         return "starting"
@@ -84,7 +85,7 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
             description=space.problem.description,
             created=record.created,
             state=state_of(service, run.study.folder, record, len(evaluations)),
-            process=searching(run.study.folder),
+            process=searching(run.study.folder / LOCK),
             review=record.settings.review,
             trials=record.settings.budget.trials,
             minutes=record.settings.budget.minutes,
@@ -180,7 +181,18 @@ def card_of(run: OpenRun, number: int) -> Card:
         MissingError: there is none with this number.
     """
     with run.lock:
-        run.refresh()
-        if number not in run.reader.proposals:
-            raise MissingError(f"There is no proposal with number {number}.", "The queue shows those that wait.")
+        proposal_of(run, number)
         return run.desk.card(number)
+
+
+def proposal_of(run: OpenRun, number: int) -> Proposal:
+    """A proposal, as of now; whoever asks holds the lock.
+
+    Raises:
+        MissingError: there is none with this number.
+    """
+    run.refresh()
+    found = run.reader.proposals.get(number)
+    if found is None:
+        raise MissingError(f"There is no proposal with number {number}.", "The queue shows those that wait.")
+    return found

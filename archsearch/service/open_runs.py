@@ -14,6 +14,7 @@ from archsearch.service.timeline import Timeline
 from archsearch.study.files import RUN
 from archsearch.study.lookup import list_runs
 from archsearch.study.reader import RunReader
+from archsearch.study.steering import Steering
 from archsearch.study.store import Study
 
 MOST_OPEN = 12
@@ -42,10 +43,15 @@ class OpenRun:
         """Where proposals are decided."""
         return Desk(self.study, self.problem)
 
-    @property
+    @cached_property
     def reader(self) -> RunReader:
         """What is remembered of the run."""
-        return self.desk.reader
+        return RunReader(self.study)
+
+    @cached_property
+    def steering(self) -> Steering:
+        """Where what a person says is written down."""
+        return Steering(self.study)
 
     def refresh(self) -> None:
         """Take in what is new."""

@@ -55,7 +55,7 @@ def _form(here: Service, filled: dict[str, str], problem: Problem | None = None)
         422 if problem is not None else 200,
         title="Start a search",
         run=None,
-        spaces=here.launcher.known_spaces(),
+        spaces=[(name, name) for name in here.launcher.known_spaces()],
         filled=defaults | {"approve": ""} | filled,
         problem=problem,
         form_key=here.keys.form,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails
 
 from archsearch.errors import ArchsearchError, NothingFoundError, RequestError, RunError, SpaceError
+from archsearch.study.steering import AlreadyDecidedError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -53,7 +54,7 @@ def status_of(error: ArchsearchError) -> int:
         return 404
     if isinstance(error, RefusedSourceError | SpaceError):
         return 422
-    conflict = isinstance(error, RunError) or type(error).__name__ == "AlreadyDecidedError"
+    conflict = isinstance(error, RunError | AlreadyDecidedError)
     if conflict or error.exit_code == 3:  # the run or the machine is not in the state that was asked for
         return 409
     return 400

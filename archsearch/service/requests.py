@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Reason = Annotated[str, StringConstraints(max_length=2000)]
+from archsearch.settings import Approval
+
+MOST_REASON = 2000
+Reason = Annotated[str, StringConstraints(max_length=MOST_REASON)]
 Trials = Annotated[int, Field(ge=1, le=1_000_000)]
 Minutes = Annotated[float, Field(gt=0, le=525_600, allow_inf_nan=False)]
 Workers = Annotated[int, Field(ge=1, le=256)]
-Policy = Annotated[str, StringConstraints(max_length=60, pattern=r"^[A-Za-z][A-Za-z0-9:._, -]*$")]
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -32,7 +34,7 @@ class Start(Asked):
     workers: Workers = 2
     proposer: Literal["auto", "grammar", "llm", "both"] = "auto"
     review: Literal["never", "each", "batch"] = "each"
-    approve: Annotated[tuple[Policy, ...], Field(max_length=8)] = ()
+    approve: Annotated[tuple[Approval, ...], Field(max_length=8)] = ()
     """What needs no person, e.g. `grammar` or `cheap:60s`."""
 
 
