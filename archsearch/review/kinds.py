@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.net_declarations import declared_nets
+from archsearch.hybrid import CandidateError
 
 
 def kind_of(candidate: Candidate) -> str:
     """Who proposes and where nets stand, whatever their inputs and sizes: `grammar, net in growth_rate`."""
-    nets = sorted(declared_nets(candidate.source))
+    try:
+        nets = sorted(declared_nets(candidate.source))
+    except CandidateError:
+        return f"{candidate.author}, unreadable"
     where = f"net in {' and '.join(nets)}" if nets else "no net"
     return f"{candidate.author}, {where}"

@@ -11,9 +11,11 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.net_declarations import declared_nets
 from archsearch.candidate.outcome import Evaluation
 from archsearch.problem.space import SearchSpace
+from archsearch.proposers.obeying import violations
 from archsearch.review.kinds import kind_of
 from archsearch.search import approve_all
 from archsearch.settings import RunSettings
+from archsearch.study.memory import EVER, StudyMemory
 from archsearch.study.proposals import Gate, Proposal
 from archsearch.study.reader import RunReader
 from archsearch.study.record import Decision
@@ -45,11 +47,14 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
         settings: whose `review` and `approve` count.
     """
     baselines = frozenset(study.record.baselines.values())
-    reader = RunReader(study)
+    reader, memory = RunReader(study), StudyMemory(study)
 
     def decide(proposal: Proposal) -> Decision | None:
         if proposal.candidate.id in baselines:
             return Decision(approved=True, by="policy", reason="a baseline, which every run has")
+        broken = violations(proposal.candidate.source, space, memory.wishes(EVER))
+        if broken:
+            return Decision(approved=False, by="wishes", reason=f"It {' and '.join(broken)}.")
         if settings.review == "never":
             return approve_all(proposal)
         reader.refresh()

@@ -23,8 +23,8 @@ class Proposal:
     number: int
     candidate: Candidate
     decision: Decision | None = None
-    proposed_at: str = ""
-    decided_at: str = ""
+    proposed_at: str = field(default="", compare=False)
+    decided_at: str = field(default="", compare=False)
 
 
 Gate = Callable[[Proposal], Decision | None]

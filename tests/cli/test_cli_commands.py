@@ -50,7 +50,7 @@ def only_json(*arguments: str) -> Any:
 
 def test_run_as_json_has_the_documented_keys(finished_runs: Path) -> None:
     document = json.loads((finished_runs.parent / "run.json").read_text())
-    assert document.keys() == {"run", "best", "baselines", "evaluated", "failed", "seconds"}
+    assert document.keys() == {"run", "best", "baselines", "evaluated", "failed", "waiting", "seconds"}
     assert document["run"] == "first-run"
     assert document["evaluated"] == TRIALS
     assert document["baselines"].keys() == {"physics", "net", "physics_plus_net"}

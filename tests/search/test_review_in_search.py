@@ -21,7 +21,8 @@ from archsearch.review.policy import policy_gate
 from archsearch.search import QUEUE, Event, Finished, Paused, Refused, Resumed, Stopped, Summary, Waits, run_search
 from archsearch.settings import Budget, RunSettings
 from archsearch.study.control import write_control
-from archsearch.study.record import Allow, Decision
+from archsearch.study.memory import StudyMemory
+from archsearch.study.record import Allow, Ban, Decision
 from archsearch.study.steering import Steering
 from archsearch.study.store import Study
 
@@ -53,7 +54,7 @@ class Reviewed:
         return run_search(
             self.problem,
             self.study,
-            GrammarProposer(self.problem.space, settings.seed),
+            GrammarProposer(self.problem.space, settings.seed, StudyMemory(self.study)),
             lambda: LocalExecutor(lambda: FakeEvaluator(failing=0.0), settings.workers),
             settings,
             told,
@@ -220,3 +221,33 @@ def test_a_refusal_is_told_while_the_search_runs(run: Reviewed) -> None:
     refused = {event.number for event in run.events if isinstance(event, Refused) and event.decision.by == "ann"}
     assert refused == {n for n, p in run.study.proposals().items() if p.decision and not p.decision.approved}
     assert refused
+
+
+def test_a_ban_refuses_what_waits_already_and_all_that_comes(run: Reviewed) -> None:
+    run.search(budget=Budget(trials=30))
+    banned = [item.number for item in run.steering.waiting() if "crowding" in item.candidate.source]
+    assert banned
+    run.steering.wish(Ban(name="crowding"), "ann")
+    run.search(approve=("grammar",), budget=Budget(trials=30))
+    for number in banned:
+        decision = run.study.proposals()[number].decision
+        assert decision is not None
+        assert not decision.approved
+        assert "'crowding', which is banned" in decision.reason
+    evaluated = [run.study.source(item.number) for item in run.study.evaluations()]
+    assert len(evaluated) == 30
+    assert not any("crowding" in source for source in evaluated)
+
+
+def test_a_search_that_needs_no_person_is_the_same_wherever_it_was_stopped_and_banned(
+    problem: Problem, tmp_path: Path
+) -> None:
+    """A ban that came at the same proposal leads to the same search, whoever was faster."""
+    results = []
+    for workers in (1, 3):
+        run = Reviewed(problem, tmp_path / str(workers), review="never", workers=workers)
+        run.search(budget=Budget(trials=9))
+        run.steering.wish(Ban(name="crowding"), "ann")
+        run.search(budget=Budget(trials=24))
+        results.append([item.candidate for item in run.study.evaluations()])
+    assert results[0] == results[1]
