@@ -23,6 +23,14 @@ class Forecasts:
         self._known: set[int] = set()
         self._failed: set[int] = set()
 
+    def knows(self, number: int) -> bool:
+        """Whether the evaluation of this candidate was taken into account."""
+        return number in self._known
+
+    def nearest(self, source: str, count: int) -> tuple[int, ...]:
+        """The numbers of the evaluated candidates that share most with this one."""
+        return self._seconds.nearest(features_of(source), count)
+
     def learn(self, evaluations: Iterable[Evaluation], sources: Mapping[int, str]) -> None:
         """Take evaluations into account that are new, in the order of their numbers."""
         new = sorted((item for item in evaluations if item.number not in self._known), key=lambda item: item.number)
@@ -37,38 +45,39 @@ class Forecasts:
             numbers = [item.number for item in items]
             prediction.learn(numbers, [features_of(sources[number]) for number in numbers], values)
 
-    def error(self, source: str, parent: float | None) -> Forecast | None:
-        """The validation nrmse that is expected; None if there is too little to say.
+    def error(self, number: int, source: str, parent: float | None) -> Forecast | None:
+        """The validation nrmse that is, or before its evaluation was, expected; None if there is too little to say.
 
         Args:
+            number: of the candidate.
             source: the candidate.
             parent: the error of what it is compared with, if that is known.
         """
-        expected = self._errors.expect(features_of(source))
+        features = features_of(source)
+        expected = self._errors.expect(features, number)
         if expected is None:
             return None
-        nearest = self._errors.nearest(features_of(source))
+        nearest = self._errors.nearest(features, number=number)
         against = f" {_chance(expected, parent)}" if parent is not None and parent > 0 else ""
-        text = f"nrmse {_told(expected)}.{against} {_basis(expected, nearest)}"
-        return _forecast(expected, nearest, text)
+        return _forecast(expected, nearest, f"nrmse {_told(expected)}.{against} {_basis(expected, nearest)}")
 
-    def seconds(self, source: str) -> Forecast | None:
-        """How long its evaluation is expected to take; None if there is too little to say."""
-        expected = self._seconds.expect(features_of(source))
+    def seconds(self, number: int, source: str) -> Forecast | None:
+        """How long its evaluation is, or before it was, expected to take; None if there is too little to say."""
+        features = features_of(source)
+        expected = self._seconds.expect(features, number)
         if expected is None:
             return None
-        nearest = self._seconds.nearest(features_of(source))
+        nearest = self._seconds.nearest(features, number=number)
         return _forecast(expected, nearest, f"{_told(expected, ' s')}. {_basis(expected, nearest)}")
 
-    def note(self, source: str) -> str:
+    def note(self, number: int, source: str) -> str:
         """What there is to say besides: too few results, failures nearby."""
-        count = len(self._errors.numbers)
-        if count < LEAST:
-            have = "1 candidate has" if count == 1 else f"{count} candidates have"
-            return f"Too few results to say: {have} one, {LEAST} are needed."
-        near = self._seconds.nearest(features_of(source), FAILED_NEARBY)
-        failed = sum(number in self._failed for number in near)
-        return f"Of the {len(near)} nearest candidates {failed} failed." if failed else ""
+        features = features_of(source)
+        if self._errors.expect(features, number) is None:
+            return f"Too few results to say what its error will be: it takes {LEAST}."
+        near = self._seconds.nearest(features, FAILED_NEARBY, number)
+        failed = sum(item in self._failed for item in near)
+        return f"Of the {len(near)} candidates that are most alike, {failed} failed." if failed else ""
 
     @property
     def track_record(self) -> str:

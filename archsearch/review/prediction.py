@@ -32,8 +32,8 @@ SHARE = 0.8
 LEAST = 4
 """Results without which nothing is said: the baselines and one more."""
 NEAREST = 3
-DEGREES, SPREAD = 3.0, 0.5
-"""A guess at the scale, worth three results: candidates of a run differ by a factor of about 1.6."""
+DEGREES, SPREAD = 6.0, 0.7
+"""A guess at the scale, worth six results: candidates of a run differ by a factor of about two."""
 
 
 @dataclass(frozen=True)
@@ -102,19 +102,28 @@ class Prediction:
             model.extend(distances, self._logs[before:])
         self.held += [self._forecast_held(place) for place in range(max(before, LEAST), len(self.numbers))]
 
-    def expect(self, features: Mapping[str, float]) -> Expected | None:
-        """What to expect of a candidate; None if there is too little to say."""
-        if len(self.numbers) < LEAST:
+    def expect(self, features: Mapping[str, float], number: int | None = None) -> Expected | None:
+        """What to expect of a candidate; of one that is known, what was before it was; None if too little is known."""
+        place = self._place(number)
+        if place < LEAST:
             return None
-        distances = self._distances_to(features)
-        return self._best(len(self.numbers)).expect(distances)
+        if place < len(self.numbers):
+            return self._best(place).forecast(place)
+        return self._best(place).expect(self._distances_to(features))
 
-    def nearest(self, features: Mapping[str, float], count: int = NEAREST) -> tuple[int, ...]:
-        """The numbers of the candidates that share most with this one, nearest first."""
-        if not self.numbers:
+    def nearest(
+        self, features: Mapping[str, float], count: int = NEAREST, number: int | None = None
+    ) -> tuple[int, ...]:
+        """The numbers of the candidates that share most with this one, nearest first; those before it if it is known."""
+        place = self._place(number)
+        if not place:
             return ()
-        order = np.argsort(self._distances_to(features), kind="stable")[:count]
-        return tuple(self.numbers[place] for place in order)
+        order = np.argsort(self._distances_to(features)[:place], kind="stable")[:count]
+        return tuple(self.numbers[found] for found in order)
+
+    def _place(self, number: int | None) -> int:
+        """How many results there were before this candidate's."""
+        return self.numbers.index(number) if number in self.numbers else len(self.numbers)
 
     def _distances_to(self, features: Mapping[str, float]) -> Floats:
         row = self._row(features)

@@ -1,0 +1,91 @@
+"""The fit of an evaluated candidate beside the data, as numbers that a terminal can draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from archsearch.errors import RequestError
+from archsearch.problem.problem import Part, Problem
+from archsearch.problem.trajectories import Bools, Floats
+from archsearch.study.candidate_files import Arrays
+from archsearch.study.store import Study
+
+
+@dataclass(frozen=True)
+class StateFit:
+    """One state along one trajectory.
+
+    Attributes:
+        state: its name.
+        unit: of its values.
+        trajectory: the name of the trajectory.
+        times: (T,), of the samples.
+        observed: (T,), NaN where there is no observation.
+        predicted: (T,), at the same times.
+        held_out: (T,), samples that the fit did not see.
+    """
+
+    state: str
+    unit: str
+    trajectory: str
+    times: Floats
+    observed: Floats
+    predicted: Floats
+    held_out: Bools
+
+
+def fit_of(study: Study, problem: Problem, number: int) -> tuple[StateFit, ...]:
+    """The observed states of one held-out trajectory, the one that is predicted worst; nothing of fields and failures.
+
+    Args:
+        study: the run.
+        problem: what is asked.
+        number: of an evaluated candidate.
+    """
+    if problem.space.is_field or problem.space.is_static:
+        return ()
+    try:
+        arrays = study.predictions(number)
+    except RequestError:  # it failed
+        return ()
+    trajectory = _worst(study, problem, number)
+    return tuple(
+        _state(problem, arrays, trajectory, column)
+        for column, state in enumerate(problem.space.states)
+        if state.observed
+    )
+
+
+def _worst(study: Study, problem: Problem, number: int) -> str:
+    """The held-out trajectory of the largest error."""
+    score = study.evaluation(number).validation
+    errors = score.per_trajectory if score is not None else {}
+    return max(problem.validation.trajectories.ids, key=lambda name: errors.get(name, 0.0))
+
+
+def _state(problem: Problem, arrays: Arrays, trajectory: str, column: int) -> StateFit:
+    """A state, fitted where it was fitted and predicted where it was held out."""
+    item = problem.space.states[column]
+    times, observed, predicted, held = _samples(problem.validation, arrays, "validation", trajectory, column)
+    if trajectory in problem.train.trajectories.ids:
+        early, seen, fitted, _ = _samples(problem.train, arrays, "train", trajectory, column)
+        first = times[held].min() if held.any() else np.inf
+        before, after = early < first, times >= first
+        times, observed = np.append(early[before], times[after]), np.append(seen[before], observed[after])
+        predicted, held = (
+            np.append(fitted[before], predicted[after]),
+            np.append(np.zeros(before.sum(), bool), held[after]),
+        )
+    return StateFit(item.name, item.unit, trajectory, times, observed, predicted, held)
+
+
+def _samples(
+    part: Part, arrays: Arrays, name: str, trajectory: str, column: int
+) -> tuple[Floats, Floats, Floats, Bools]:
+    row = part.trajectories.ids.index(trajectory)
+    valid = part.trajectories.valid[row]
+    predicted = arrays[f"{name}.states"][row, :, column]
+    states = part.trajectories.states[row, :, column]
+    return part.trajectories.times[row][valid], states[valid], predicted[valid], part.scored[row][valid]
