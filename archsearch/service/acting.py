@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archsearch.candidate.candidate import Candidate
-from archsearch.candidate.check import check
 from archsearch.errors import RequestError, RunError, did_you_mean
-from archsearch.proposers.obeying import refuse_impossible
-from archsearch.review.kinds import kind_of
 from archsearch.review.policy import who
 from archsearch.service.here import Service
 from archsearch.service.looking import proposal_of
@@ -18,11 +14,8 @@ from archsearch.service.requests import MOST_REASON, Choice, Edit, GoOn
 from archsearch.service.views import DoneView
 from archsearch.study.control import write_control
 from archsearch.study.lock import searching
-from archsearch.study.record import Allow, Ban, Decision, Pin, Release, Wish
+from archsearch.study.record import Release, Wish
 from archsearch.study.store import LOCK
-from archsearch.study.wishes import wishes_at
-
-EVER = 2**31
 
 
 def go_on(here: Service, run: str, asked: GoOn) -> DoneView:
@@ -53,18 +46,17 @@ def control(here: Service, run: str, wanted: Literal["run", "pause", "stop"]) ->
 
 
 def decide(run: OpenRun, number: int, choice: Choice) -> DoneView:
-    """Approve or reject a proposal; the first decision stands.
+    """Approve or reject a proposal, or approve all like it; the first decision stands.
 
     Raises:
         MissingError: there is no such proposal.
         AlreadyDecidedError: somebody was faster.
     """
-    with run.lock:
-        proposal = proposal_of(run, number)
-        run.steering.decide(number, Decision(approved=choice.approved, by=who(), reason=choice.reason))
-        if choice.approved and choice.like:
-            run.steering.wish(Allow(like=kind_of(proposal.candidate)), who())
-            return DoneView(done="allowed", number=number)
+    proposal_of(run, number)
+    if choice.approved and choice.like:
+        run.desk.approve_like(number, who(), choice.reason)
+        return DoneView(done="allowed", number=number)
+    run.desk.decide(number, approved=choice.approved, by=who(), reason=choice.reason)
     return DoneView(done="approved" if choice.approved else "rejected", number=number)
 
 
@@ -74,13 +66,11 @@ def edit(run: OpenRun, number: int, changed: Edit) -> DoneView:
     Raises:
         RefusedSourceError: it does not pass the checks; all that is wrong is told.
     """
-    with run.lock:
-        old = proposal_of(run, number).candidate
-        findings = check(changed.source, run.problem.space)
-        if findings:
-            raise RefusedSourceError([str(finding) for finding in findings])
-        child = Candidate(changed.source, who(), old.claim, (old.id,), rationale=changed.reason)
-        return DoneView(done="edited", number=run.steering.replace(number, child, who(), changed.reason))
+    proposal_of(run, number)
+    found, child = run.desk.edit(number, changed.source, who(), changed.reason)
+    if child is None:
+        raise RefusedSourceError(found.findings)
+    return DoneView(done="edited", number=child)
 
 
 def wish(run: OpenRun, wish: Wish) -> DoneView:
@@ -92,17 +82,10 @@ def wish(run: OpenRun, wish: Wish) -> DoneView:
     longest = max(len(value) for value in wish.model_dump().values() if isinstance(value, str))
     if longest > MOST_REASON:
         raise RequestError(f"Expected at most {MOST_REASON} letters, found {longest}.", "Say it shorter.")
-    with run.lock:
-        run.refresh()
-        wanted = wishes_at(run.reader.wishes, EVER)
-        match wish:
-            case Ban():
-                refuse_impossible(run.problem.space, wanted, banned=wish.name)
-            case Pin():
-                refuse_impossible(run.problem.space, wanted, pinned=wish.name)
-            case Release():
-                _refuse_idle(wish.name, (*wanted.bans, *wanted.pins))
-        run.steering.wish(wish, who())
+    if isinstance(wish, Release):
+        wanted = run.desk.wishes()
+        _refuse_idle(wish.name, (*wanted.bans, *wanted.pins))
+    run.desk.wish(wish, who())
     return DoneView(done="wished")
 
 

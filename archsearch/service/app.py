@@ -48,7 +48,14 @@ def make_app(service: Service, hosts: frozenset[str], cookie: str = "archsearch"
     for part in (api_reading, api_steering, pages_reading, pages_queue, pages_starting):
         app.include_router(part.router)
     app.mount("/static", _Static(directory=STATIC))
-    for kind in (ArchsearchError, ForbiddenError, RequestValidationError, ValidationError, HTTPException, TooLargeError):
+    for kind in (
+        ArchsearchError,
+        ForbiddenError,
+        RequestValidationError,
+        ValidationError,
+        HTTPException,
+        TooLargeError,
+    ):
         app.add_exception_handler(kind, _told)
     return Guard(app, service.keys, hosts, cookie)
 
@@ -81,7 +88,7 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, ArchsearchError):
         return problem_of(error)
     if isinstance(error, RequestValidationError | ValidationError):
-        return invalid(error.errors())  # type: ignore[arg-type]  # of FastAPI: the same keys
+        return invalid(error.errors())
     if isinstance(error, ForbiddenError):
         remedy = "Load the page anew and send its form again; programs send the token as `Authorization: Bearer`."
         return plain(403, "This request does not show that a page of this server made it.", remedy)

@@ -76,10 +76,12 @@ def error_over_time(
 
 
 def error_over_size(evaluations: Mapping[int, Evaluation], baselines: Mapping[str, Evaluation]) -> Chart | None:
-    """The error of each candidate against how many numbers it has, with the Pareto front; None if nothing was scored."""
+    """The error of each candidate against its size, with the Pareto front; None if nothing was scored."""
     scored = [e for e in evaluations.values() if math.isfinite(e.error)]
     scored.sort(key=lambda e: (size(e), e.error))
-    title = "Held-out error of each candidate against its size; the line is the Pareto front: no smaller model is better."
+    title = (
+        "Held-out error of each candidate against its size; the line is the Pareto front: no smaller model is better."
+    )
     return _chart(scored, [float(size(e)) for e in scored], baselines, title, "parameters and weights", _symlog)
 
 

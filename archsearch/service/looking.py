@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from archsearch.errors import ArchsearchError
-from archsearch.report.leaderboard import leaderboard
+from archsearch.proposers.obeying import violations
+from archsearch.report.leaderboard import Row, leaderboard
 from archsearch.review.card import Card
 from archsearch.review.kinds import kind_of
 from archsearch.service.here import Service
@@ -26,7 +28,7 @@ from archsearch.service.views import (
 from archsearch.study.control import read_control
 from archsearch.study.lock import searching
 from archsearch.study.proposals import Proposal
-from archsearch.study.record import Baseline, Decision, RunRecord
+from archsearch.study.record import Decision, RunRecord
 from archsearch.study.store import LOCK, Study
 
 MOST_DECIDED = 20
@@ -78,6 +80,7 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
         record, reader, space = run.study.record, run.reader, run.problem.space
         evaluations = reader.evaluations
         best = reader.best()
+        rows = leaderboard(reader.ranked(), run.baselines(), top)
         return RunView(
             run=run.study.id,
             space=record.space_request,
@@ -92,10 +95,11 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
             seed=record.settings.seed,
             evaluated=len(evaluations),
             failed=sum(item.status == "failed" for item in evaluations.values()),
+            banned=_banned(run, rows),
             waiting=len(reader.waiting()),
             seconds=reader.seconds,
             best=best.number if best is not None else None,
-            leaderboard=leaderboard(reader.ranked(), baselines_of(run), top),
+            leaderboard=rows,
             running=running_fits(run),
             wishes=tuple(
                 WishView(wish=line.wish, by=line.by, at=line.at, number=line.number) for line in reader.wishes
@@ -104,15 +108,20 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
         )
 
 
-def baselines_of(run: OpenRun) -> dict[Baseline, object]:
-    """The evaluated baselines of an open run by key."""
-    known = {item.candidate: item for item in run.reader.evaluations.values()}
-    return {key: known[item] for key, item in run.study.record.baselines.items() if item in known}
+def _banned(run: OpenRun, rows: Iterable[Row]) -> dict[int, tuple[str, ...]]:
+    """What is wrong with the rows of a leaderboard now that something is banned or pinned; baselines are exempt."""
+    wishes, space, found = run.desk.wishes(), run.problem.space, run.reader.proposals
+    if not wishes.bans and not wishes.pins:
+        return {}
+    broken = {
+        row.number: violations(found[row.number].candidate.source, space, wishes) for row in rows if not row.baseline
+    }
+    return {number: texts for number, texts in broken.items() if texts}
 
 
 def _decided(run: OpenRun) -> tuple[DecidedView, ...]:
     """The last decisions that persons made."""
-    found = []
+    found: list[DecidedView] = []
     for number, proposal in sorted(run.reader.proposals.items(), reverse=True):
         decision = proposal.decision
         if decision is not None and is_of_a_person(decision) and len(found) < MOST_DECIDED:
@@ -152,7 +161,7 @@ def candidate_view(run: OpenRun, number: int) -> CandidateView:
             source=proposal.candidate.source,
             log=run.study.log(number),
             decision=proposal.decision,
-            banned=(),
+            broken=violations(proposal.candidate.source, run.problem.space, run.desk.wishes()),
         )
 
 
@@ -186,13 +195,14 @@ def card_of(run: OpenRun, number: int) -> Card:
 
 
 def proposal_of(run: OpenRun, number: int) -> Proposal:
-    """A proposal, as of now; whoever asks holds the lock.
+    """A proposal, as of now.
 
     Raises:
         MissingError: there is none with this number.
     """
-    run.refresh()
-    found = run.reader.proposals.get(number)
+    with run.lock:
+        run.refresh()
+        found = run.reader.proposals.get(number)
     if found is None:
         raise MissingError(f"There is no proposal with number {number}.", "The queue shows those that wait.")
     return found

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
 
+from archsearch.candidate.outcome import Evaluation
 from archsearch.problem.problem import Problem
 from archsearch.review.desk import Desk
 from archsearch.service.problems import MissingError
@@ -14,7 +15,6 @@ from archsearch.service.timeline import Timeline
 from archsearch.study.files import RUN
 from archsearch.study.lookup import list_runs
 from archsearch.study.reader import RunReader
-from archsearch.study.steering import Steering
 from archsearch.study.store import Study
 
 MOST_OPEN = 12
@@ -43,19 +43,19 @@ class OpenRun:
         """Where proposals are decided."""
         return Desk(self.study, self.problem)
 
-    @cached_property
+    @property
     def reader(self) -> RunReader:
         """What is remembered of the run."""
-        return RunReader(self.study)
+        return self.desk.reader
 
-    @cached_property
-    def steering(self) -> Steering:
-        """Where what a person says is written down."""
-        return Steering(self.study)
+    def baselines(self) -> dict[str, Evaluation]:
+        """The evaluated baselines by key, as of the last `refresh`."""
+        known = {evaluation.candidate: evaluation for evaluation in self.reader.evaluations.values()}
+        return {str(key): known[item] for key, item in self.study.record.baselines.items() if item in known}
 
     def refresh(self) -> None:
         """Take in what is new."""
-        self.reader.refresh()
+        self.desk.refresh()
         self.timeline.refresh()
 
 

@@ -72,12 +72,14 @@ def _card(
     opened = here.runs.get(run)
     view = looking.run_view(here, opened)
     card = None if number is None else looking.card_of(opened, number)
+    parent = None if number is None else opened.desk.parent_of(number)
     return page(
         "queue",
         422 if problem is not None else 200,
         title="Review",
         run=view,
         card=card,
+        parent=parent if parent is not None and parent.validation is not None else None,
         waiting=looking.queue_view(opened).waiting,
         source=source if source is not None else card.source if card is not None else "",
         problem=problem,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from archsearch.report.equations import equations
 from archsearch.report.html import failure_groups
 from archsearch.report.leaderboard import LEGEND
+from archsearch.review.diff import equation_diffs, given_source
 from archsearch.service import charts, downloads, events, looking
 from archsearch.service.here import Here, Number, RunId, Service
 from archsearch.service.lineage import lineage
@@ -72,14 +72,14 @@ def candidate(here: Here, run: RunId, number: Number, done: Done = "", about: Ab
     with opened.lock:
         shown = looking.run_view(here, opened, TOP)
         described = {item.name: item.description for item in opened.problem.space.parameters}
-        typeset = equations(view.source, opened.problem.space)
+        differences = equation_diffs(view.source, given_source(opened.problem.space), opened.problem.space)
     return page(
         "candidate",
         title=f"Candidate {number}",
         run=shown,
         view=view,
         item=view.evaluation,
-        equations=typeset,
+        equations=differences,
         described=described,
         form_key=here.keys.form,
         notice=notice(done, about),
@@ -110,11 +110,11 @@ def icon() -> RedirectResponse:
     return RedirectResponse("/static/icon.svg")
 
 
-def _live(here: Service, run: str, full: bool) -> dict[str, object]:
+def _live(here: Service, run: str, full: bool) -> dict[str, Any]:
     opened = here.runs.get(run)
     view = looking.run_view(here, opened, None if full else TOP)
     with opened.lock:
-        evaluations, baselines = opened.reader.evaluations, looking.baselines_of(opened)
+        evaluations, baselines = opened.reader.evaluations, opened.baselines()
         return {
             "run": view,
             "full": full,
@@ -127,7 +127,7 @@ def _live(here: Service, run: str, full: bool) -> dict[str, object]:
         }
 
 
-def _fixed(here: Service, run: str) -> dict[str, object]:
+def _fixed(here: Service, run: str) -> dict[str, Any]:
     space = here.runs.get(run).problem.space
     names = [*(item.name for item in space.terms), *(item.name for item in space.library)]
     return {"terms": names, "slots": [slot.name for slot in space.slots], "log": here.launcher.log(run)}

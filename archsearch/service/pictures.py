@@ -39,7 +39,7 @@ class Pictures:
         evaluation = run.reader.evaluations.get(number)
         if evaluation is None or evaluation.validation is None:
             raise MissingError(f"Candidate {number} has no figures.", "Only what was evaluated and fits has some.")
-        key = (run.study.id, number, name, narrow, len(_baselines(run)))
+        key = (run.study.id, number, name, narrow, len(run.baselines()))
         with self._lock:  # matplotlib draws for one thread at a time
             if key not in self._kept:
                 self._kept[key] = _drawn(run, evaluation, name, narrow)
@@ -75,18 +75,13 @@ def _palette() -> str:
     return asset_text("palette.css")
 
 
-def _baselines(run: OpenRun) -> dict[str, Evaluation]:
-    known = {evaluation.candidate: evaluation for evaluation in run.reader.evaluations.values()}
-    return {str(key): known[item] for key, item in run.study.record.baselines.items() if item in known}
-
-
 def _models(run: OpenRun, evaluation: Evaluation) -> list[Model]:
     """The candidate first, then the baselines that fit."""
     from archsearch.report.drawing import Model
     from archsearch.report.leaderboard import BASELINES
 
     models = [Model(f"number {evaluation.number}", "best", run.study.predictions(evaluation.number))]
-    for key, item in _baselines(run).items():
+    for key, item in run.baselines().items():
         if item.validation is not None and item.number != evaluation.number:
             models.append(Model(BASELINES[key], key, run.study.predictions(item.number)))
     return models

@@ -19,7 +19,7 @@ from archsearch.service.equations import typeset
 FOLDER = "pages"
 
 
-def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
+def page(name: str, status: int = 200, /, **values: Any) -> HTMLResponse:
     """A page as a response.
 
     Args:

@@ -127,6 +127,7 @@ class RunView(View):
         seconds: search time so far.
         best: the number of the best, see `leaderboard.chosen`.
         leaderboard: smallest error first, failures last.
+        banned: rows of it that break a ban or a pin, by number, with what they break.
         running: what is trained now.
         wishes: what persons wished so far, in order.
         decided: what persons decided, the newest first.
@@ -149,6 +150,7 @@ class RunView(View):
     seconds: float
     best: int | None
     leaderboard: tuple[Row, ...]
+    banned: dict[int, tuple[str, ...]]
     running: tuple[RunningView, ...]
     wishes: tuple[WishView, ...]
     decided: tuple[DecidedView, ...]
@@ -162,7 +164,8 @@ class CandidateView(View):
     source: str
     log: str
     decision: Decision | None
-    banned: tuple[str, ...]
+    broken: tuple[str, ...]
+    """Which bans and pins it breaks now, in sentences without a subject."""
 
 
 class QueueView(View):
