@@ -21,6 +21,7 @@ from archsearch.settings import RunSettings
 from archsearch.study.control import Control, read_control, write_control
 from archsearch.study.proposals import Gate, Proposal
 from archsearch.study.record import Baseline, Decision
+from archsearch.study.running import Running, RunningFile, RunningFits
 from archsearch.study.store import Study
 from archsearch.study.writer import Writer
 
@@ -28,6 +29,7 @@ __all__ = [
     "Event",
     "Finished",
     "Paused",
+    "Progress",
     "Proposed",
     "Refused",
     "Resumed",
@@ -46,7 +48,9 @@ REPEATS = 50
 TICK_SECONDS = 0.2
 """How often a search looks for what persons want of it."""
 QUEUE = 12
-"""So many proposals may wait for a person before the search stops to make new ones."""
+"""When so many proposals in a row wait for a person, no more are made: all that come would."""
+LONGEST_QUEUE = 4 * QUEUE
+"""So many may wait in all, where others pass in between."""
 
 Reason = Literal["trials", "minutes", "exhausted", "review", "stopped", "interrupted"]
 """Why a search is over: its trials or minutes are spent, nothing new can be proposed, only a person can go on with it,
@@ -76,6 +80,16 @@ class Started:
 
     number: int
     candidate: Candidate
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An evaluation says how far it is: stage, iteration and error of its fit. A claim, not a score."""
+
+    number: int
+    stage: str
+    step: int
+    error: float | None
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,7 @@ class Stopped:
     reason: Reason
 
 
-Event = Proposed | Refused | Waits | Started | Finished | Paused | Resumed | Stopped
+Event = Proposed | Refused | Waits | Started | Progress | Finished | Paused | Resumed | Stopped
 
 
 @dataclass(frozen=True)
@@ -159,7 +173,7 @@ def run_search(
     persons decide, the search also depends on what they said and when; what they said is kept.
 
     The search never waits for a person while it can do something else: proposals that are approved are evaluated,
-    and others are made, until `QUEUE` of them wait (with `review = "batch"`, until a generation is decided).
+    and others are made, until `QUEUE` in a row wait (with `review = "batch"`, until a generation is decided).
 
     Args:
         problem: what is asked.
@@ -191,6 +205,7 @@ def run_search(
             raise
         finally:
             executor.close()
+            search.leave()
         return _summary(study, search.seconds(), reason, search.waiting())
 
 
@@ -219,6 +234,7 @@ class _Search:
         self._began = time.monotonic()
         self._idle = 0.0
         self._running: dict[int, Candidate] = {}
+        self._fits, self._file = RunningFits(), RunningFile(folder)
         self._control: Control = "run"
         self._waits: set[int] = set()
         self._reason: Reason = "trials"
@@ -229,8 +245,10 @@ class _Search:
             self._hear()
             if self._control == "run":
                 self._fill()
+            self._file.keep(self._now)
             if self._running:
                 outcome = self._executor.next_done(TICK_SECONDS)
+                self._report()
                 if outcome is not None:
                     self._record(outcome)
                 continue
@@ -262,6 +280,28 @@ class _Search:
         for outcome in self._executor.drain():
             self._record(outcome)
 
+    def leave(self) -> None:
+        """Say no more what runs."""
+        self._file.remove()
+
+    def _report(self) -> None:
+        """Pass on how far evaluations are."""
+        for number, told in self._executor.progress():
+            if number in self._running:
+                self._fits.tell(number, told.stage, told.step, told.error)
+                self._on_event(Progress(number, told.stage, told.step, told.error))
+
+    def _now(self) -> Running:
+        evaluations = self._writer.evaluations.values()
+        return Running(
+            fits=self._fits.now(),
+            paused=self._control == "pause",
+            waiting=len(self._undecided()),
+            evaluated=len(evaluations),
+            failed=sum(item.status == "failed" for item in evaluations),
+            seconds=round(self.seconds(), 1),
+        )
+
     def _hear(self) -> None:
         """Find out what persons have said."""
         self._writer.hear()
@@ -277,6 +317,7 @@ class _Search:
         number = outcome.evaluation.number
         evaluation = self._writer.record(number, outcome, self.seconds())
         del self._running[number]
+        self._fits.end(number)
         self._on_event(Finished(evaluation))
 
     def _fill(self) -> None:
@@ -309,6 +350,7 @@ class _Search:
                 self._on_event(Waits(number, candidate))
         elif decision.approved:
             self._running[number] = candidate
+            self._fits.start(number, candidate)
             self._executor.submit(candidate, number)
             self._on_event(Started(number, candidate))
         else:
@@ -353,8 +395,11 @@ class _Search:
         generation = self._settings.generation
         if self._settings.review == "batch" and any(k // generation != number // generation for k in undecided):
             return False
+        recent = set(range(max(0, number - QUEUE), number))
+        if len(undecided) >= LONGEST_QUEUE or (len(recent) == QUEUE and recent <= set(undecided)):
+            return False
         known = range(number - generation + 1)
-        return len(undecided) < QUEUE and all(self._writer.is_settled(k) or k in undecided for k in known)
+        return all(self._writer.is_settled(k) or k in undecided for k in known)
 
     def _repeat(self, number: int) -> Decision | None:
         """The decision against what was proposed before."""

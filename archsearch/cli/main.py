@@ -9,14 +9,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from archsearch.cli.ban import ban
 from archsearch.cli.check import check
 from archsearch.cli.doctor import doctor
 from archsearch.cli.export import export
 from archsearch.cli.failures import exit_code_of
+from archsearch.cli.hint import hint
 from archsearch.cli.list import list_runs
 from archsearch.cli.new import new
+from archsearch.cli.pin import pin
+from archsearch.cli.prefer import prefer
+from archsearch.cli.release import release
 from archsearch.cli.report import report
 from archsearch.cli.resume import resume
+from archsearch.cli.review import review
 from archsearch.cli.run import run as run_command
 from archsearch.cli.score import score
 from archsearch.cli.serve import serve
@@ -74,12 +80,18 @@ def front(context: typer.Context, version: Version = False, debug: Debug = False
         typer.echo(context.get_help())
 
 
-START, SEARCH, RESULTS, MACHINE = "Start", "Search", "Results", "This machine"
+START, SEARCH, STEER, RESULTS, MACHINE = "Start", "Search", "Steer a search", "Results", "This machine"
 app.command("spaces", rich_help_panel=START)(spaces)
 app.command("new", rich_help_panel=START)(new)
 app.command("check", rich_help_panel=START)(check)
 app.command("run", rich_help_panel=SEARCH)(run_command)
 app.command("resume", rich_help_panel=SEARCH)(resume)
+app.command("review", rich_help_panel=STEER)(review)
+app.command("hint", rich_help_panel=STEER)(hint)
+app.command("ban", rich_help_panel=STEER)(ban)
+app.command("pin", rich_help_panel=STEER)(pin)
+app.command("release", rich_help_panel=STEER)(release)
+app.command("prefer", rich_help_panel=STEER)(prefer)
 app.command("list", rich_help_panel=RESULTS)(list_runs)
 app.command("show", rich_help_panel=RESULTS)(show)
 app.command("report", rich_help_panel=RESULTS)(report)

@@ -103,9 +103,17 @@ def proposing(
         tell: told which proposer it is, what the LLM may cost and has cost, and when it is out.
     """
     from archsearch.proposers.grammar import GrammarProposer
-    from archsearch.review.policy import policy_gate
+    from archsearch.proposers.recorded import RecordedProposer
+    from archsearch.review.policy import policy_gate, recorded_gate, was_reviewed
     from archsearch.study.memory import StudyMemory
+    from archsearch.study.store import Study
 
+    if settings.replay is not None and was_reviewed(Study.open(Path(settings.replay))):
+        again = Study.open(Path(settings.replay))
+        tell(f"proposals and decisions: those of {again.id}; nobody is asked")
+        candidates = {number: item.candidate for number, item in again.proposals().items()}
+        yield Proposing(RecordedProposer(candidates), recorded_gate(again))
+        return
     if not uses_llm(settings):
         tell("proposer: grammar; no LLM is asked")
         grammar = GrammarProposer(problem.space, settings.seed, StudyMemory(study))

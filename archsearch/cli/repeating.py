@@ -35,15 +35,18 @@ def settings_of(run: str, problem: Problem, workers: int, runs_dir: Path) -> Run
     """The settings of a run, to be repeated with its recorded replies.
 
     Raises:
-        RequestError: there is no such run, it asked no LLM, or it was about another problem.
+        RequestError: there is no such run, it asked neither an LLM nor a person, or it was about another problem.
     """
     from archsearch.cli.proposing import uses_llm
+    from archsearch.review.policy import was_reviewed
     from archsearch.study.lookup import find_run
     from archsearch.study.store import Study
 
     study = Study.open(find_run(run, runs_dir))
-    if not uses_llm(study.settings):
-        raise RequestError(f"--replay {run}: that run asked no LLM.", "Search with --proposer grammar and its seed.")
+    if not uses_llm(study.settings) and not was_reviewed(study):
+        raise RequestError(
+            f"--replay {run}: that run asked no LLM and no person.", "Search with --proposer grammar and its seed."
+        )
     if not _same(study.problem(), problem):
         raise RequestError(f"--replay {run}: that run is about another problem.", f"It was: {study.space_request}.")
     return study.settings.model_copy(update={"workers": workers, "replay": str(study.folder.resolve())})

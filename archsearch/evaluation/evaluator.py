@@ -33,6 +33,7 @@ from archsearch.evaluation.predictions import Asked, bytes_of, read_predictions
 from archsearch.evaluation.result import Arrays, Outcome
 from archsearch.evaluation.weights import Expected, count_weights, read_weights
 from archsearch.problem.problem import Part, PartName, Problem
+from archsearch.sandbox.progress import Tell, Told, nobody
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.sandbox import Sandbox
 from archsearch.sandbox.sealed import Sealed
@@ -46,6 +47,8 @@ from archsearch.training.task import Samples, Task, pack_samples, pack_tasks, sa
 FIT, PREDICT = f"{jobs.__name__}:fit_job", f"{jobs.__name__}:predict_job"
 REHEARSAL = "archsearch.training.rehearsal:rehearse"
 TRAIN, VALIDATION = "train", "validation"
+PREDICTING = "predictions"
+"""What an evaluation does after the stages of its fit."""
 
 Content = Sealed | bytes
 
@@ -87,11 +90,18 @@ class Evaluator:
         """End the processes that candidates run in."""
         self._sandbox.close()
 
-    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
-        """Check, fit, predict and score a candidate; a failure is an outcome like any other."""
+    def evaluate(self, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
+        """Check, fit, predict and score a candidate; a failure is an outcome like any other.
+
+        Args:
+            candidate: what to evaluate.
+            number: of its proposal.
+            tell: told how far it is, in this thread, a few times a second at most: what the candidate's own process
+                says, which changes nothing of the outcome.
+        """
         started = time.monotonic()
         try:
-            outcome = self._scored(candidate, number)
+            outcome = self._scored(candidate, number, tell)
         except FailedError as failed:
             outcome = Outcome(Evaluation.of(candidate, number, failed.failure), b"", {}, failed.log)
         more = {"seconds": round(time.monotonic() - started, 3), "sandbox": self._sandbox.tier.value}
@@ -133,13 +143,14 @@ class Evaluator:
 
     # ---- the three steps -------------------------------------------------------------------------------------------
 
-    def _scored(self, candidate: Candidate, number: int) -> Outcome:
+    def _scored(self, candidate: Candidate, number: int, tell: Tell) -> Outcome:
         problem, source = self._problem, candidate.source
         findings = check(source, problem.space)
         if findings:
             raise FailedError(check_failure([str(finding) for finding in findings]))
         seed = seed_of(candidate, self._settings.seed)
-        weights, claims, log = self._fitted(source, seed)
+        weights, claims, log = self._fitted(source, seed, tell)
+        tell(Told(PREDICTING))
         arrays = read_weights(weights)
         asked = {
             TRAIN: Asked.for_drawing(problem.train, claimed_terms(claims)),
@@ -160,12 +171,12 @@ class Evaluator:
         )
         return Outcome(record, weights, _kept(found), log + said)
 
-    def _fitted(self, source: str, seed: int) -> tuple[bytes, dict[str, Any], str]:
+    def _fitted(self, source: str, seed: int, tell: Tell) -> tuple[bytes, dict[str, Any], str]:
         """Weights, claims and log of a fit."""
         contents, task = self._training
         tasks = pack_tasks({jobs.SAMPLES: replace(task, seed=seed)})
         given: dict[str, Content] = {jobs.SOURCE: source.encode(), jobs.TASKS: tasks, jobs.SAMPLES: contents}
-        report = self._run(FIT, given)
+        report = self._run(FIT, given, tell=None if tell is nobody else tell)
         if not report.blob:
             raise FailedError(result_failure("it left no weights"), report.log)
         return report.blob, report.header or {}, report.log
@@ -203,9 +214,11 @@ class Evaluator:
         margins = (report.header or {}).get(jobs.MARGINS, {})
         return read_predictions(report.blob or b"", asked), margins, report.log
 
-    def _run(self, entry: str, given: Mapping[str, Content], blob_bytes: int | None = None) -> Report:
+    def _run(
+        self, entry: str, given: Mapping[str, Content], blob_bytes: int | None = None, tell: Tell | None = None
+    ) -> Report:
         """The report on a job that ended well; raises `FailedError` otherwise."""
-        report = self._sandbox.run(entry, given, blob_bytes)
+        report = self._sandbox.run(entry, given, blob_bytes, tell)
         failure = failure_of(report, self._settings.limits)
         if failure is not None:
             raise FailedError(failure, report.log)

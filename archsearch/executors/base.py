@@ -9,14 +9,14 @@ from typing import Protocol
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation, Failure
 from archsearch.errors import MachineError
-from archsearch.evaluation import Outcome
+from archsearch.evaluation import Outcome, Tell, Told, nobody
 
 
 class Evaluates(Protocol):
     """Whatever can evaluate a candidate; an executor knows no more of an evaluator."""
 
-    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
-        """Fit, predict, score; a failure is an outcome too."""
+    def evaluate(self, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
+        """Fit, predict, score; a failure is an outcome too. It may tell how far it is."""
         ...
 
     def close(self) -> None:
@@ -52,19 +52,26 @@ class Executor(ABC):
     def drain(self) -> list[Outcome]:
         """The outcomes that are there already, without waiting."""
 
+    def progress(self) -> list[tuple[int, Told]]:
+        """How far evaluations say that they are, by number, since this was last asked; without waiting.
+
+        An executor that cannot know says nothing.
+        """
+        return []
+
     @abstractmethod
     def close(self) -> None:
         """Start nothing more; what still runs is given up."""
 
 
-def evaluate_safely(evaluator: Evaluates, candidate: Candidate, number: int) -> Outcome:
+def evaluate_safely(evaluator: Evaluates, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
     """Evaluate, and turn whatever the evaluator did not foresee into a failure: the one place where that happens.
 
     Raises:
         MachineError: the machine lacks what every evaluation needs, so that going on makes no sense.
     """
     try:
-        outcome = evaluator.evaluate(candidate, number)
+        outcome = evaluator.evaluate(candidate, number, tell)
     except MachineError:
         raise
     except Exception as error:  # noqa: BLE001 - a crash is a record, and the search goes on

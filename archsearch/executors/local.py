@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from archsearch.candidate.candidate import Candidate
-from archsearch.evaluation import Outcome
+from archsearch.evaluation import Outcome, Tell, Told
 from archsearch.executors.base import Evaluates, Executor, evaluate_safely
 
 PATIENCE_SECONDS = 5.0
 """How long a worker has to notice that it is to stop; it is a daemon and ends with the process at the latest."""
+MOST_TOLD = 4096
+"""Of what evaluations say of how far they are, so many are kept until somebody asks."""
 
 
 class LocalExecutor(Executor):
@@ -28,6 +31,7 @@ class LocalExecutor(Executor):
     def __init__(self, make_evaluator: Callable[[], Evaluates], workers: int) -> None:
         self._todo: SimpleQueue[tuple[Candidate, int] | None] = SimpleQueue()
         self._done: SimpleQueue[Outcome | BaseException] = SimpleQueue()
+        self._told: deque[tuple[int, Told]] = deque(maxlen=MOST_TOLD)
         self._evaluators = [make_evaluator() for _ in range(workers)]
         self._threads = [
             threading.Thread(target=self._work, args=(evaluator,), name=f"worker-{index}", daemon=True)
@@ -66,6 +70,10 @@ class LocalExecutor(Executor):
             if isinstance(item, Outcome):
                 found.append(item)
 
+    def progress(self) -> list[tuple[int, Told]]:
+        """What evaluations have said since this was last asked."""
+        return [self._told.popleft() for _ in range(len(self._told))]
+
     def close(self) -> None:
         """Send the workers home and end the processes of their evaluators, with whatever they run."""
         self._discard_queued()
@@ -84,6 +92,9 @@ class LocalExecutor(Executor):
     def _work(self, evaluator: Evaluates) -> None:
         while (item := self._todo.get()) is not None:
             try:
-                self._done.put(evaluate_safely(evaluator, *item))
+                self._done.put(evaluate_safely(evaluator, *item, self._teller(item[1])))
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
                 self._done.put(error)
+
+    def _teller(self, number: int) -> Tell:
+        return lambda told: self._told.append((number, told))

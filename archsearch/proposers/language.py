@@ -44,9 +44,10 @@ class LanguageProposer(Proposer):
 
     Proposals come in rounds. A question and its reply depend on what was known when the round began, so all proposals
     of the round, whichever session makes them, ask the same question, which the record answers. What the static check
-    refuses, or was tried under other names, is told to the LLM once, all of it; what is wrong even then is proposed as
-    it is, for the search to refuse and remember. What a round does not fill is left to another proposer, and so is all
-    of it when the LLM is out; one place at least is kept for what can be trained, so that every round gets on.
+    refuses, what breaks a ban or a pin, and what was tried under other names is told to the LLM once, all of it; what
+    is wrong even then is proposed as it is, for the search to refuse and remember. What a round does not fill is left
+    to another proposer, and so is all of it when the LLM is out; one place at least is kept for what can be trained, so
+    that every round gets on.
 
     Args:
         questions: what is asked.
@@ -108,7 +109,7 @@ class LanguageProposer(Proposer):
             self._note(outage, begin)
             return ()
         self._outages = 0
-        found = self._reader.sort(answer.reply, self.questions.past(begin))
+        found = self._reader.sort(answer.reply, questions.past(begin), wishes=questions.wishes(begin))
         return self._repaired(found, answer, begin, occasion) if found.turned_back else found.good
 
     def _repaired(self, found: Sorted, answer: Answer[Reply], begin: int, occasion: str) -> tuple[Candidate, ...]:
@@ -119,7 +120,8 @@ class LanguageProposer(Proposer):
         except Outage as outage:
             self._note(outage, begin)
             return _filled(found.good, found.turned_back)
-        mended = self._reader.sort(again.reply, self.questions.past(begin), found.good)
+        questions = self.questions
+        mended = self._reader.sort(again.reply, questions.past(begin), found.good, questions.wishes(begin))
         return _filled((*found.good, *mended.good), mended.turned_back)
 
     def _note(self, outage: Outage, begin: int) -> None:

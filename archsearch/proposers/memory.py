@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.problem.trajectories import Floats
@@ -42,6 +43,11 @@ class Wishes:
     pins: tuple[str, ...] = ()
     preferences: tuple[tuple[int, int], ...] = ()
     reasons: tuple[str, ...] = ()
+
+    def reasoned(self) -> Iterator[tuple[int, int, str]]:
+        """The preferences with their reasons: the better one, the worse one, why."""
+        reasons = chain(self.reasons, repeat(""))
+        yield from ((better, worse, why) for (better, worse), why in zip(self.preferences, reasons, strict=False))
 
 
 NO_WISHES = Wishes()

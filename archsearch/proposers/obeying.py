@@ -36,6 +36,11 @@ def violations(source: str, space: SearchSpace, wishes: Wishes) -> tuple[str, ..
     return tuple(broken + [text for name in wishes.pins for text in _missed(name, used, space)])
 
 
+def uses(name: str, source: str, space: SearchSpace) -> bool:
+    """Whether a candidate uses a term, or fills a slot."""
+    return any(True for _ in _banned(name, used_in(source), space))
+
+
 def refuse_impossible(space: SearchSpace, wishes: Wishes, banned: str = "", pinned: str = "") -> None:
     """Refuse a ban or a pin that no proposal could honour.
 

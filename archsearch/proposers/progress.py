@@ -70,7 +70,7 @@ class Telling:
             stage=stage(fitting),
             count=count,
             tool_calls=tool_calls,
-            wishes=_wishes(self.memory.wishes(number)),
+            wishes=_wishes(self.memory.wishes(number), past),
         )
 
     def _candidate(self, item: Evaluation, place: int, past: Sequence[Past]) -> str:
@@ -201,7 +201,12 @@ def _net(item: Evaluation, name: str) -> str:
     return f"{name} (role {net.role}, sees {' and '.join(net.inputs)}, {net.weights} weights{share})"
 
 
-def _wishes(wishes: Wishes) -> list[str]:
+def _wishes(wishes: Wishes, past: Sequence[Past]) -> list[str]:
+    """What a person wants, each in a line; what binds every proposal last."""
     lines = [f"Hint: {text}" for text in wishes.hints]
+    claims = {item.number: item.candidate.claim for item in past}
+    for better, worse, reason in wishes.reasoned():
+        told = f"Number {better} ({claims.get(better, '')}) is preferred to number {worse} ({claims.get(worse, '')})"
+        lines.append(told + (f", because: {reason}" if reason else ""))
     lines += [f"Banned, never use it: {name}" for name in wishes.bans]
     return lines + [f"Pinned, always keep it: {name}" for name in wishes.pins]

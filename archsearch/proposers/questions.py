@@ -15,7 +15,7 @@ from archsearch.proposers.baselines import baseline_candidates
 from archsearch.proposers.briefing import problem_prompt
 from archsearch.proposers.consulting import Consulting, QuickFit
 from archsearch.proposers.measured import GivenPhysics, Measured
-from archsearch.proposers.memory import Memory, Past
+from archsearch.proposers.memory import Memory, Past, Wishes
 from archsearch.proposers.progress import Telling
 from archsearch.proposers.prompts import refuse_unfit, system_prompt
 
@@ -63,6 +63,10 @@ class Questions:
     def past(self, begin: int) -> tuple[Past, ...]:
         """What was proposed before a round."""
         return self._memory.before(begin)
+
+    def wishes(self, begin: int) -> Wishes:
+        """What a person wanted when a round began."""
+        return self._memory.wishes(begin)
 
     def candidate(self, suggested: Candidate) -> Candidate:
         """A candidate that was suggested, under the names of the problem."""

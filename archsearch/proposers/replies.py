@@ -15,8 +15,9 @@ from archsearch.errors import RequestError, did_you_mean
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.baselines import candidate_of
 from archsearch.proposers.canonical import canonical
-from archsearch.proposers.memory import Past
+from archsearch.proposers.memory import NO_WISHES, Past, Wishes
 from archsearch.proposers.moves import Genes, GeneSpace
+from archsearch.proposers.obeying import violations
 
 AUTHOR = "llm"
 LONGEST_CLAIM = 200
@@ -97,13 +98,16 @@ class Reader:
         self._space = space
         self._genes = GeneSpace(space)
 
-    def sort(self, reply: Reply, past: Sequence[Past], already: Sequence[Candidate] = ()) -> Sorted:
+    def sort(
+        self, reply: Reply, past: Sequence[Past], already: Sequence[Candidate] = (), wishes: Wishes = NO_WISHES
+    ) -> Sorted:
         """The proposals that can be trained, and those that are turned back with all that is wrong with them.
 
         Args:
             reply: of the LLM.
             past: what was proposed before.
             already: candidates of the same round that are good.
+            wishes: of a person; what breaks a ban or a pin is turned back.
         """
         known = [*past, *(Past(-1, candidate) for candidate in already)]
         good: list[Candidate] = []
@@ -111,7 +115,8 @@ class Reader:
         for place, item in enumerate(reply.proposals, 1):
             candidate, findings = self._read(item, past)
             if candidate is not None and not findings:
-                findings = list(faults(candidate, self._space, known))
+                broken = violations(candidate.source, self._space, wishes)
+                findings = [*faults(candidate, self._space, known), *(f"It {text}. Change that." for text in broken)]
             if candidate is None or findings:
                 turned_back.append(TurnedBack(place, one_line(item.claim), tuple(findings), candidate))
             else:

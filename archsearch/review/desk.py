@@ -10,7 +10,7 @@ from archsearch.candidate.outcome import Evaluation
 from archsearch.errors import RequestError
 from archsearch.problem.problem import Problem
 from archsearch.proposers.memory import NO_WISHES, Past, Wishes
-from archsearch.proposers.obeying import refuse_impossible
+from archsearch.proposers.obeying import known_names, refuse_impossible
 from archsearch.review.card import Card, CardState, ParentRef
 from archsearch.review.checking import check_cards, names_in
 from archsearch.review.diff import code_diff, equation_diffs, given_source
@@ -73,6 +73,11 @@ class Desk:
             self.refresh()
             return [proposal.number for proposal in self.reader.waiting()]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What may be banned or pinned."""
+        return known_names(self.problem.space)
+
     def wishes(self) -> Wishes:
         """What is wanted now, what was taken back left out."""
         with self._lock:
@@ -106,6 +111,20 @@ class Desk:
         """
         return self._steering.decide(number, Decision(approved=approved, by=by, reason=reason))
 
+    def checked(self, number: int, source: str, by: str) -> Edit:
+        """A person's version of a proposal and all that is wrong with it; nothing is decided.
+
+        Raises:
+            RequestError: there is no such proposal.
+            AlreadyDecidedError: it is decided.
+        """
+        with self._lock:
+            self.refresh()
+            proposal = self._proposal(number)
+            if proposal.decision is not None:
+                raise AlreadyDecidedError(proposal)
+            return edited(proposal.candidate, source, self.problem.space, by, self._alike(source))
+
     def edit(self, number: int, source: str, by: str, reason: str = "") -> tuple[Edit, int | None]:
         """Put a person's version in the place of a proposal; nothing happens if anything is wrong with it.
 
@@ -116,12 +135,7 @@ class Desk:
             RequestError: there is no such proposal, or the same was proposed before.
             AlreadyDecidedError: somebody else was faster.
         """
-        with self._lock:
-            self.refresh()
-            proposal = self._proposal(number)
-            if proposal.decision is not None:
-                raise AlreadyDecidedError(proposal)
-            found = edited(proposal.candidate, source, self.problem.space, by, self._alike(source))
+        found = self.checked(number, source, by)
         if found.candidate is None:
             return found, None
         return found, self._steering.replace(number, found.candidate, by, reason)

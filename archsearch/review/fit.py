@@ -21,6 +21,7 @@ class StateFit:
         state: its name.
         unit: of its values.
         trajectory: the name of the trajectory.
+        time_unit: of the times.
         times: (T,), of the samples.
         observed: (T,), NaN where there is no observation.
         predicted: (T,), at the same times.
@@ -30,6 +31,7 @@ class StateFit:
     state: str
     unit: str
     trajectory: str
+    time_unit: str
     times: Floats
     observed: Floats
     predicted: Floats
@@ -78,7 +80,8 @@ def _state(problem: Problem, arrays: Arrays, trajectory: str, column: int) -> St
             np.append(fitted[before], predicted[after]),
             np.append(np.zeros(before.sum(), bool), held[after]),
         )
-    return StateFit(item.name, item.unit, trajectory, times, observed, predicted, held)
+    unit = problem.space.problem.time_unit
+    return StateFit(item.name, item.unit, trajectory, unit, times, observed, predicted, held)
 
 
 def _samples(

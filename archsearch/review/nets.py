@@ -11,7 +11,7 @@ from archsearch.problem.space import SearchSpace
 from archsearch.review.card import NetCard
 from archsearch.review.places import place, targets_of
 from archsearch.review.reach import TOGETHER, Reach, reach_of
-from archsearch.review.reading import idle_parameters, nets_of, parameters_of, regularizers_of, terms_of
+from archsearch.review.reading import idle_parameters, nets_of, parameters_of, regularizers_of, replaced_of, terms_of
 from archsearch.review.wording import listed
 
 UNKNOWN = "The equations are not plain arithmetic: what it can take away from the physics was not worked out."
@@ -83,7 +83,8 @@ def _instead(source: str, net: Net, target: str) -> Iterator[str]:
     if net.role != "replace":
         return
     yield f"Nothing of {target or 'what it replaces'} is left: the fit alone says what stands in its place."
-    value = terms_of(source).get(target)
+    terms = terms_of(source)
+    value = terms.get(target, terms.get(replaced_of(source).get(target, "")))
     own = {part.attr for part in ast.walk(value) if isinstance(part, ast.Attribute)} if value is not None else {target}
     idle = [name for name in idle_parameters(source) if name in own]
     if idle:

@@ -23,6 +23,8 @@ from archsearch.study.store import Study
 from archsearch.study.wishes import allowed
 
 PERSON = "ARCHSEARCH_PERSON"
+PROPOSERS = ("grammar", "llm")
+"""Authors that are no persons."""
 LEAST_TO_TELL = 3
 """With fewer evaluations than this nobody knows what the next one costs."""
 
@@ -65,6 +67,27 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
             if _passes(name, proposal.candidate, reader.evaluations):
                 return Decision(approved=True, by="policy", reason=f"--approve {name}")
         return None
+
+    return decide
+
+
+def was_reviewed(study: Study) -> bool:
+    """Whether a person had a say in what a run tried."""
+    reader = RunReader(study)
+    return (
+        study.settings.review != "never"
+        or bool(reader.wishes)
+        or any(item.candidate.author not in PROPOSERS for item in reader.proposals.values())
+    )
+
+
+def recorded_gate(study: Study) -> Gate:
+    """A gate that decides as was decided in another run; what was left open there, it leaves open."""
+    proposals = study.proposals()
+
+    def decide(proposal: Proposal) -> Decision | None:
+        known = proposals.get(proposal.number)
+        return known.decision if known is not None else None
 
     return decide
 

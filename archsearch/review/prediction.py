@@ -114,7 +114,7 @@ class Prediction:
     def nearest(
         self, features: Mapping[str, float], count: int = NEAREST, number: int | None = None
     ) -> tuple[int, ...]:
-        """The numbers of the candidates that share most with this one, nearest first; those before it if it is known."""
+        """The numbers of the candidates that share most with this one, nearest first; of a known one, earlier ones."""
         place = self._place(number)
         if not place:
             return ()

@@ -14,23 +14,25 @@ from typing import Any, NoReturn
 from archsearch.sandbox.confinement import Walls, confine
 from archsearch.sandbox.frames import frame_head
 from archsearch.sandbox.message import Job
+from archsearch.sandbox.progress import Teller
 from archsearch.sandbox.sealed import mapped, write_all
 
 CRASHED = 70
 """Exit code of a job that raised."""
 
 
-def run(job: Job, result: int, log: int, contents: list[int], walls: Walls, zygote: int) -> NoReturn:
+def run(job: Job, ends: list[int], contents: list[int], walls: Walls, zygote: int) -> NoReturn:
     """Run one job in this process, which was just forked and never returns.
 
     Args:
         job: what to run.
-        result: descriptor that the frame is written to; the only one that stays open besides the standard three.
-        log: descriptor that becomes standard output and standard error.
+        ends: descriptors that the job is heard by: for its frame, for its log, which becomes standard output and
+            standard error, and for its progress if it tells of it. The first and the last stay open.
         contents: descriptors of what the job is given.
         walls: what to raise before the job begins.
         zygote: the process that forked this one.
     """
+    result, log, *progress = ends
     try:
         signal.set_wakeup_fd(-1)  # else a signal writes into whatever has that number by then
         function = imported(job.entry)
@@ -38,24 +40,25 @@ def run(job: Job, result: int, log: int, contents: list[int], walls: Walls, zygo
         given = dict(zip(job.names, (mapped(content, size) for content, size in sizes), strict=True))
         for standard in (1, 2):
             os.dup2(log, standard)
-        confine(walls, (result,), zygote)
+        confine(walls, (result, *progress), zygote)
     except BaseException:  # noqa: BLE001  # whatever went wrong, this process must not go on as a zygote
         traceback.print_exc()
         os._exit(CRASHED)
-    answer(function, given, result)
+    answer(function, given, result, *map(Teller, progress))
 
 
-def answer(function: Callable[..., Any], given: Mapping[str, memoryview], result: int) -> NoReturn:
+def answer(function: Callable[..., Any], given: Mapping[str, memoryview], result: int, *tell: Teller) -> NoReturn:
     """Do the job behind walls that stand, send its frame and end.
 
     Args:
         function: what the job is.
         given: what it is given, by name.
         result: descriptor that the frame is written to.
+        tell: what it says how far it is, if it does.
     """
     code = CRASHED
     try:
-        header, blob = function(given)
+        header, blob = function(given, *tell)
         for piece in (frame_head(header, len(blob)), blob):
             write_all(result, memoryview(piece))
         code = 0

@@ -9,22 +9,26 @@ from typing import Any
 
 MOST_BYTES = 1 << 15
 MOST_DESCRIPTORS = 64
-"""A job has three of its own and one for each thing that it is given."""
+"""A job has three or four of its own and one for each thing that it is given."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a zygote is asked to run; the descriptors travel beside it: job socket, result, log, one per content.
+    """What a zygote is asked to run.
+
+    The descriptors travel beside it: job socket, result, log, progress if the job tells of it, one per content.
 
     Attributes:
         entry: `module:function`.
         names: what the contents are called.
         sizes: their lengths in bytes, in the same order.
+        tells: whether it says how far it is; its function then takes a second argument.
     """
 
     entry: str
     names: tuple[str, ...]
     sizes: tuple[int, ...]
+    tells: bool = False
 
 
 def send_job(control: socket.socket, job: Job, descriptors: list[int]) -> None:
@@ -42,7 +46,7 @@ def receive_job(control: socket.socket) -> tuple[Job, list[int]] | None:
     if not content:
         return None
     said = json.loads(content)
-    return Job(said["entry"], tuple(said["names"]), tuple(said["sizes"])), list(descriptors)
+    return Job(said["entry"], tuple(said["names"]), tuple(said["sizes"]), said["tells"]), list(descriptors)
 
 
 def say(channel: socket.socket, what: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:

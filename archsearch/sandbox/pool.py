@@ -21,6 +21,7 @@ from typing import IO, final
 from archsearch.sandbox.frames import FrameReader, frame_head
 from archsearch.sandbox.message import say
 from archsearch.sandbox.process import ENVIRONMENT
+from archsearch.sandbox.progress import Listener, Tell
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.seatbelt import PROGRAM, profile
 from archsearch.sandbox.watch import Ends, Watch
@@ -60,7 +61,7 @@ class WorkerPool:
         with self._lock:
             self._fill()
 
-    def run(self, entry: str, given: Mapping[str, bytes], reader: FrameReader) -> Report:
+    def run(self, entry: str, given: Mapping[str, bytes], reader: FrameReader, tell: Tell | None = None) -> Report:
         """Run one job and wait for it."""
         with self._lock:
             self._fill()
@@ -70,7 +71,7 @@ class WorkerPool:
             self._running.add(worker)
             self._fill()
         try:
-            return worker.work(entry, given, reader)
+            return worker.work(entry, given, reader, tell)
         finally:
             with self._lock:
                 self._running.discard(worker)
@@ -98,33 +99,35 @@ class _Worker:
     def __init__(self, limits: Limits, warm_up: Sequence[str], prefix: Sequence[str]) -> None:
         self._limits = limits
         self._stack = ExitStack()
-        (self._result, result), (self._log, log) = os.pipe(), os.pipe()
-        for end in (self._result, self._log):
+        (self._result, result), (self._log, log), (self._progress, progress) = os.pipe(), os.pipe(), os.pipe()
+        os.set_blocking(progress, False)
+        for end in (self._result, self._log, self._progress):
             self._stack.callback(os.close, end)
         self._process = subprocess.Popen(
-            [*prefix, sys.executable, "-I", "-c", ENTRY, str(result), described(limits), *warm_up],
+            [*prefix, sys.executable, "-I", "-c", ENTRY, str(result), str(progress), described(limits), *warm_up],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             env=ENVIRONMENT,
             cwd="/",
             start_new_session=True,
-            pass_fds=(result,),
+            pass_fds=(result, progress),
         )
-        for end in (result, log):
+        for end in (result, log, progress):
             os.close(end)
 
-    def work(self, entry: str, given: Mapping[str, bytes], reader: FrameReader) -> Report:
+    def work(self, entry: str, given: Mapping[str, bytes], reader: FrameReader, tell: Tell | None) -> Report:
         """Hand the job over and wait for its end."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # macOS has no SEQPACKET
         helpers = [
             threading.Thread(target=self._tell, args=(theirs,), daemon=True),
-            threading.Thread(target=self._send, args=(entry, given), daemon=True),
+            threading.Thread(target=self._send, args=(entry, given, tell is not None), daemon=True),
         ]
+        listener = None if tell is None else Listener(self._progress, tell)
         with self._stack, ours:
             for helper in helpers:
                 helper.start()
-            ends = Ends(ours, self._result, self._log, self.end)
+            ends = Ends(ours, self._result, self._log, listener, self.end)
             return Watch(ends, self._limits, LOADED_MB, reader).to_the_end()
 
     def end(self) -> None:
@@ -147,10 +150,11 @@ class _Worker:
             self._process.returncode = os.waitstatus_to_exitcode(status)  # so that nobody waits for it again
             say(channel, {"exit": self._process.returncode, "cpu_seconds": usage.ru_utime + usage.ru_stime})
 
-    def _send(self, entry: str, given: Mapping[str, bytes]) -> None:
+    def _send(self, entry: str, given: Mapping[str, bytes], tells: bool) -> None:
         """In a thread of its own: a worker that still loads does not read."""
         sizes = [len(content) for content in given.values()]
-        head = frame_head({"entry": entry, "names": list(given), "sizes": sizes}, sum(sizes))
+        what = {"entry": entry, "names": list(given), "sizes": sizes, "tells": tells}
+        head = frame_head(what, sum(sizes))
         with contextlib.suppress(BrokenPipeError), self._input() as pipe:  # it died: the watch sees that
             for piece in (head, *given.values()):
                 pipe.write(piece)

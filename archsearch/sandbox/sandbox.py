@@ -22,6 +22,7 @@ from archsearch.sandbox.frames import FrameReader
 from archsearch.sandbox.message import Job
 from archsearch.sandbox.pool import WorkerPool, behind_seatbelt
 from archsearch.sandbox.process import GoneError, ZygoteProcess
+from archsearch.sandbox.progress import Listener, Tell
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.sealed import Sealed
 from archsearch.sandbox.tiers import Tier, probe
@@ -112,7 +113,13 @@ class Sandbox:
         sealed.close()
         raise ClosedError("expected an open sandbox, found one that is closed")
 
-    def run(self, entry: str, given: Mapping[str, Sealed | bytes], blob_bytes: int | None = None) -> Report:
+    def run(
+        self,
+        entry: str,
+        given: Mapping[str, Sealed | bytes],
+        blob_bytes: int | None = None,
+        tell: Tell | None = None,
+    ) -> Report:
         """Run one job and wait for it.
 
         Args:
@@ -120,20 +127,22 @@ class Sandbox:
                 entries of our own: the module is imported outside of the walls.
             given: contents by name.
             blob_bytes: the length of the blob, exactly, unless it is empty; None if any up to the limit will do.
+            tell: told what the job says of how far it is, in this thread; the function then takes what says so as its
+                second argument.
 
         Raises:
             MachineError: no job can be run on this machine.
         """
         if self._pool is not None:
             contents = {name: item.content if isinstance(item, Sealed) else item for name, item in given.items()}
-            return self._pool.run(entry, contents, self._reader(blob_bytes))
+            return self._pool.run(entry, contents, self._reader(blob_bytes), tell)
         found = Report(None)
         for _ in range(ZYGOTES):
             zygote = self._current()
             if zygote is None:
                 return Report(None, bad="the sandbox is closed")
             try:
-                found = self._run(zygote, entry, given, blob_bytes)
+                found = self._run(zygote, entry, given, blob_bytes, tell)
             except GoneError:
                 found = Report(None)
             if found.exit is not None or found.killed is not None:
@@ -142,7 +151,12 @@ class Sandbox:
         return found
 
     def _run(
-        self, zygote: ZygoteProcess, entry: str, given: Mapping[str, Sealed | bytes], blob_bytes: int | None
+        self,
+        zygote: ZygoteProcess,
+        entry: str,
+        given: Mapping[str, Sealed | bytes],
+        blob_bytes: int | None,
+        tell: Tell | None,
     ) -> Report:
         """Run a job on one zygote, again and again while this machine is too busy to start it."""
         base_mb = zygote.base_mb()
@@ -150,7 +164,7 @@ class Sandbox:
         while True:
             reader = self._reader(blob_bytes)
             with ExitStack() as stack:
-                ends = _hand_over(zygote, entry, given, stack)
+                ends = _hand_over(zygote, entry, given, tell, stack)
                 try:
                     return Watch(ends, self._limits, base_mb, reader).to_the_end()
                 except SilentError:
@@ -182,18 +196,24 @@ class Sandbox:
             zygote.end()
 
 
-def _hand_over(zygote: ZygoteProcess, entry: str, given: Mapping[str, Sealed | bytes], stack: ExitStack) -> Ends:
+def _hand_over(
+    zygote: ZygoteProcess, entry: str, given: Mapping[str, Sealed | bytes], tell: Tell | None, stack: ExitStack
+) -> Ends:
     """Send a job; what it is heard by is closed with the stack, all that only it needs is closed here."""
     with ExitStack() as theirs:
         contents = {name: _sealed(name, content, theirs) for name, content in given.items()}
         ours, other = _with_room(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         stack.enter_context(ours)
         theirs.enter_context(other)
-        result, log = (_pipe(stack, theirs) for _ in range(2))
-        job = Job(entry, tuple(contents), tuple(content.size for content in contents.values()))
-        descriptors = [other.fileno(), result[1], log[1], *(content.fileno() for content in contents.values())]
+        result, log, *progress = (_pipe(stack, theirs) for _ in range(2 if tell is None else 3))
+        job = Job(entry, tuple(contents), tuple(content.size for content in contents.values()), bool(progress))
+        for _, writer in progress:
+            os.set_blocking(writer, False)
+        writers = [writer for _, writer in (result, log, *progress)]
+        descriptors = [other.fileno(), *writers, *(content.fileno() for content in contents.values())]
         zygote.send(job, descriptors)
-        return Ends(ours, result[0], log[0])
+        listener = None if tell is None else Listener(progress[0][0], tell)
+        return Ends(ours, result[0], log[0], listener)
 
 
 def _sealed(name: str, content: Sealed | bytes, stack: ExitStack) -> Sealed:

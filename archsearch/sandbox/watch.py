@@ -7,6 +7,7 @@ clock, is looked at here every 20 ms. A job is killed by a handle that can mean 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -18,6 +19,7 @@ from typing import final
 
 from archsearch.sandbox.frames import FrameError, FrameReader
 from archsearch.sandbox.message import hear
+from archsearch.sandbox.progress import Listener
 from archsearch.sandbox.report import Killed, Report, printable
 from archsearch.sandbox.status import usage
 from archsearch.settings import Limits
@@ -51,6 +53,7 @@ class Ends:
     job: socket.socket
     result: int
     log: int
+    progress: Listener | None = None
     kill: Callable[[], None] | None = None
     """Ends the job where there is no zygote that has sent a handle on it."""
 
@@ -101,6 +104,7 @@ class Watch:
                 for descriptor, _ in self._poll.poll(self._pause_ms()):
                     self._listeners[descriptor]()
                 self._look()
+            self._listen(math.inf)
         finally:
             if self._handle is not None:
                 os.close(self._handle)
@@ -169,11 +173,16 @@ class Watch:
             self._forget(self._ends.log)
             self._kill("output")
 
+    def _listen(self, now: float) -> None:
+        if self._ends.progress is not None:
+            self._ends.progress.look(now)
+
     # ---- limits ----------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """Kill what has gone beyond a limit; stop waiting for what cannot be killed."""
         now = time.monotonic()
+        self._listen(now)
         if now > self._give_up:
             waited_for_death = self._killed is not None or self._exit is not None or self._pid is None
             if waited_for_death or self._ends.job.fileno() not in self._listeners:

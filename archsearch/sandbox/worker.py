@@ -15,6 +15,7 @@ from typing import Any
 from archsearch.sandbox.child import answer, imported
 from archsearch.sandbox.frames import FrameReader
 from archsearch.sandbox.limits import apply_limits
+from archsearch.sandbox.progress import Teller
 from archsearch.sandbox.zygote import preload
 from archsearch.settings import Limits
 
@@ -24,8 +25,8 @@ MOST_BYTES = 1 << 40
 
 
 def main() -> None:
-    """Take one job. Arguments: the descriptor for the result, the limits as JSON, what warms up."""
-    result, described, *warm_up = sys.argv[1:]
+    """Take one job. Arguments: the descriptors for result and progress, the limits as JSON, what warms up."""
+    result, progress, described, *warm_up = sys.argv[1:]
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed job keeps what it printed
     os.environ.clear()
     preload(warm_up)
@@ -35,7 +36,7 @@ def main() -> None:
     given, rest = dict[str, memoryview](), memoryview(blob)
     for name, size in zip(header["names"], header["sizes"], strict=True):
         given[name], rest = rest[:size], rest[size:]
-    answer(function, given, int(result))
+    answer(function, given, int(result), *([Teller(int(progress))] if header["tells"] else []))
 
 
 def _job() -> tuple[dict[str, Any], bytes]:

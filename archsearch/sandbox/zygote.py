@@ -138,7 +138,8 @@ class _Server:
         return True
 
     def _start(self, job: Job, descriptors: list[int]) -> None:
-        if len(descriptors) != 3 + len(job.names):  # this process had no room for all of them
+        own_descriptors = 3 + job.tells
+        if len(descriptors) != own_descriptors + len(job.names):  # this process had no room for all of them
             return  # the broker sees that its job's socket ends, and tries again
         channel = socket.socket(fileno=os.dup(descriptors[0]))
         own = os.getpid()
@@ -149,7 +150,7 @@ class _Server:
             os.write(2, f"archsearch: no candidate can be started: {error.strerror}\n".encode())
             return
         if pid == 0:
-            child.run(job, descriptors[1], descriptors[2], descriptors[3:], self._walls, own)
+            child.run(job, descriptors[1:own_descriptors], descriptors[own_descriptors:], self._walls, own)
         self._children[pid] = channel
         self._poll.register(channel, select.POLLIN)
         self._tell_started(channel, pid)

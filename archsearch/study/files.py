@@ -24,6 +24,13 @@ def write_file(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one, without waiting for the disk."""
+    partial = _partial(path)
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
 def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     """Make a folder with these files, all of them at once."""
     partial = _partial(target)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from archsearch.errors import RunError
 
+LOCK = "lock"
+"""The file of a run that is held while it is searched."""
 TRIES = 10
 PAUSE_SECONDS = 0.02
 

@@ -17,6 +17,9 @@ from archsearch.study.writer import PROPOSALS
 
 TRAINED = "train."
 EVER = 2**31
+"""A number that no proposal has: what counts now."""
+PROGRAMS = ("check", "policy", "search", "wishes")
+"""Who refuses beside persons; of them the reason is enough."""
 
 
 class StudyMemory(Memory):
@@ -72,5 +75,9 @@ def refusing(memory: Memory, space: SearchSpace, gate: Gate) -> Gate:
 
 def _past(proposal: Proposal) -> Past:
     decision = proposal.decision
-    refused = decision is not None and not decision.approved
-    return Past(proposal.number, proposal.candidate, decision.reason if refused and decision is not None else "")
+    if decision is None or decision.approved:
+        return Past(proposal.number, proposal.candidate)
+    if decision.by in PROGRAMS:
+        return Past(proposal.number, proposal.candidate, decision.reason)
+    why = f": {decision.reason}" if decision.reason else ""
+    return Past(proposal.number, proposal.candidate, f"the scientist refused it{why}")

@@ -20,14 +20,13 @@ from archsearch.study import candidate_files
 from archsearch.study.candidate_files import Arrays
 from archsearch.study.creation import SPACE, new_record, prepare_folder
 from archsearch.study.files import RUN, remove_partial, write_file
-from archsearch.study.lock import run_lock, searching
+from archsearch.study.lock import LOCK, run_lock, searching
 from archsearch.study.lookup import find_candidate
 from archsearch.study.proposals import LogTail, Proposal, ProposalLog, read_log
 from archsearch.study.record import Baseline, RunRecord, read_record
 from archsearch.study.space_copy import copy_space
 from archsearch.study.writer import CANDIDATES, PROPOSALS, Writer
 
-LOCK = "lock"
 _RESTORE = "Restore it from a copy, or start a new run."
 
 

@@ -6,7 +6,6 @@ hold at the three Radau points of each sampling interval as far as a penalty say
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from archsearch.training.implicit_tableau import radau_nodes, radau_weights
 from archsearch.training.lbfgs import lbfgs
 from archsearch.training.losses import Loss
-from archsearch.training.minimise import Minimum
+from archsearch.training.minimise import GoOn, Minimum
 from archsearch.training.regularizer_rows import RegularizerRows
 from archsearch.training.sensitivities import Flat, substituted_field
 
@@ -45,6 +44,9 @@ class Simultaneous:
     Args:
         loss: model, data, smooth, scales, priors.
 
+    Attributes:
+        count: the number of observations, or 1 if there is none.
+
     Reference:
         Biegler (2010), Nonlinear Programming, ch. 10; with nets: Lueg et al. (2026), Comput. Optim. Appl. Here the
         equations are a penalty, because what follows polishes rollouts, in which they hold exactly.
@@ -63,8 +65,9 @@ class Simultaneous:
         target = loss.coordinates.inner(loss.samples.states)
         self._seen = torch.isfinite(target)
         self._target = torch.nan_to_num(target)
+        self.count = max(1, int(self._seen.sum()))
         many, intervals, n = len(times), times.shape[1] - 1, len(loss.scale)
-        self._regularizers = RegularizerRows(loss, int(self._seen.sum()))
+        self._regularizers = RegularizerRows(loss, self.count)
         self._unknowns = Unknowns(len(self._origin), (many, n), n, (many, intervals, 3, n))
 
     def start(self) -> Tensor:
@@ -105,7 +108,7 @@ class Simultaneous:
         return flat.reshape(z.shape)
 
 
-def collocate(loss: Loss, steps: int, watch: Callable[[int], bool]) -> Minimum:
+def collocate(loss: Loss, steps: int, watch: GoOn) -> Minimum:
     """Minimise the simultaneous problem with growing penalties, in place.
 
     Args:
@@ -116,11 +119,11 @@ def collocate(loss: Loss, steps: int, watch: Callable[[int], bool]) -> Minimum:
     problem = Simultaneous(loss)
     x, done, value, stopped = problem.start().unsqueeze(0), 0, torch.full((1,), torch.inf), False
 
-    def go_on(_: int, x: Tensor) -> bool:
+    def go_on(_: int, x: Tensor, value: Tensor) -> bool:
         nonlocal done, stopped
         done += 1
         problem.go(x[0])
-        stopped = not watch(done)
+        stopped = not watch(done, float(value) / problem.count)
         return not stopped
 
     for penalty in PENALTIES:

@@ -19,15 +19,13 @@ from archsearch.training.gauss_newton import (
     SMALL_DECREASE,
     SMALL_STEPS,
     State,
-    Watch,
-    always,
     improved,
     reckoned_anew,
     start,
 )
 from archsearch.training.least_squares import LeastSquares
 from archsearch.training.losses import Loss
-from archsearch.training.minimise import Minimum, Reason
+from archsearch.training.minimise import GoOn, Minimum, Reason, always
 from archsearch.training.schemes import Path
 
 SETTLED = 0.05
@@ -56,7 +54,7 @@ class Hyper:
 
 
 def maximise_evidence(
-    loss: Loss, lifted: bool = False, enough: float = SMALL_DECREASE, watch: Watch = always
+    loss: Loss, lifted: bool = False, enough: float = SMALL_DECREASE, watch: GoOn = always
 ) -> Minimum:
     """Fit whole trajectories, noise and prior of the weights, in turns of one step each, in place.
 
@@ -86,7 +84,7 @@ def maximise_evidence(
         if better is None and squares.stricter():
             squares.go(state.point)
             state = replace(reckoned_anew(squares, state), damping=FIRST_DAMPING)
-            if watch(steps):
+            if watch(steps, state.cost / squares.count):
                 continue
             reason = "stopped"
             break
@@ -101,7 +99,7 @@ def maximise_evidence(
                 _set(loss, new)
                 now, state = new, reckoned_anew(squares, state)
         small = small + 1 if settled and gained < enough else 0
-        if small >= SMALL_STEPS or not watch(steps):
+        if small >= SMALL_STEPS or not watch(steps, state.cost / squares.count):
             reason = "converged" if small >= SMALL_STEPS else "stopped"
             break
     said = f"noise {now.noise**0.5:.2g}, precision of weights {now.precision:.2g}; {reason}"

@@ -8,7 +8,6 @@ rollouts of what was held out become better.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -27,18 +26,16 @@ from archsearch.training.field_smoothing_space import smooth_in_space
 from archsearch.training.field_windows import PureField, windows_of
 from archsearch.training.integrate import Coordinates
 from archsearch.training.losses import prior_of
-from archsearch.training.minimise import Minimum
+from archsearch.training.minimise import GoOn, Minimum
 from archsearch.training.patches import Patches
 from archsearch.training.prepare import spreads
 from archsearch.training.sampled_newton import Prior, descend
 from archsearch.training.sensitivities import Flat
-from archsearch.training.stages import Journal, Watch
+from archsearch.training.stages import Journal, Watch, unwatched
 from archsearch.training.task import Samples
 from archsearch.training.weak_form import WeakForm, Weights
 
 __all__ = ["field_rollout", "fit_field"]
-
-GoOn = Callable[[int], bool]
 
 PRECISION = torch.float32
 """Of the fit: its residuals are noisy; every rollout that is judged or reported is in double precision."""
@@ -61,7 +58,7 @@ def fit_field(
     samples: Samples,
     settings: FitSettings,
     generator: torch.Generator,
-    watch: Watch = lambda _stage, _step: True,
+    watch: Watch = unwatched,
 ) -> FieldFit:
     """Fit the parameters and nets of a model of fields, in place.
 
@@ -242,9 +239,9 @@ class _FieldFit:
     def _descended(self, problem: WeakForm | ShortRollouts, steps: int, go_on: GoOn) -> Minimum:
         """Fit, in place, and roll out; the loss per residual."""
 
-        def told(p: Tensor, step: int) -> bool:
+        def told(p: Tensor, step: int, cost: float) -> bool:
             self._go(p)
-            return go_on(step)
+            return go_on(step, cost / problem.count)
 
         p, reached = descend(problem, self.prior, self._here(), steps, told)
         self._go(p)

@@ -23,7 +23,7 @@ from archsearch.training.rescue import by_windows
 from archsearch.training.rollouts import exactly, on_grid, training_error
 from archsearch.training.schemes import Path
 from archsearch.training.shooting import shoot
-from archsearch.training.stages import Journal, Stage, Watch
+from archsearch.training.stages import Journal, Stage, Watch, unwatched
 from archsearch.training.task import Samples
 
 AFFORDABLE_SUBSTEPS = 16
@@ -61,7 +61,7 @@ def fit(
     samples: Samples,
     settings: FitSettings,
     generator: torch.Generator,
-    watch: Watch = lambda stage, step: True,
+    watch: Watch = unwatched,
     prior_mean: Tensor | None = None,
 ) -> Fit:
     """Fit the parameters and nets of a model, in place, with the initial states that are not known.

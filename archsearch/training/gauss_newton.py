@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from archsearch.training.batches import Batch
 from archsearch.training.least_squares import LeastSquares, Linearised, Point, Visit
 from archsearch.training.losses import Loss
-from archsearch.training.minimise import Minimum
+from archsearch.training.minimise import GoOn, Minimum, always
 
 FIRST_DAMPING = 1e-2
 LEAST_DAMPING = 1e-9
@@ -24,14 +23,6 @@ SMALL_STEPS = 2
 """So many iterations in a row with less than that relative decrease, and the fit has converged."""
 ROUGH = 0.02
 """The same for stages that only prepare the next one."""
-
-Watch = Callable[[int], bool]
-"""Called after every iteration with their number, the model standing where the fit stands; False stops."""
-
-
-def always(_: int) -> bool:
-    """Go on."""
-    return True
 
 
 @dataclass(frozen=True)
@@ -59,7 +50,7 @@ def descend(
     batch: Batch,
     steps: int,
     enough: float = SMALL_DECREASE,
-    watch: Watch = always,
+    watch: GoOn = always,
     single: bool = True,
 ) -> Minimum:
     """Lower the sum of squares of a batch, in place; ends at the best point that was visited.
@@ -72,7 +63,7 @@ def descend(
         batch: the rollouts to be fitted.
         steps: iterations at most.
         enough: relative decrease of an iteration that is called small.
-        watch: called after every iteration.
+        watch: called after every iteration, the model standing where the fit stands.
         single: whether the Jacobian may be of single precision.
 
     Reference:
@@ -91,7 +82,7 @@ def descend(
             return Minimum(state.cost, done, "converged")
         small = small + 1 if state.cost - better.cost < enough * state.cost else 0
         state = better
-        if not watch(done):
+        if not watch(done, state.cost / squares.count):
             return Minimum(state.cost, done, "stopped")
     return Minimum(state.cost, done, "converged" if small >= SMALL_STEPS else "steps")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from archsearch.training.predict import INITIAL, LIMIT, SCALE, SPREAD, STIFF, is
 from archsearch.training.prepare import spreads
 from archsearch.training.reported import solved
 from archsearch.training.restarts import fit_restarted
+from archsearch.training.stages import Watch, unwatched
 from archsearch.training.static import StaticFit, diagnose_static, fit_static
 from archsearch.training.task import Buffer, Samples, Task, unpack_tasks
 
@@ -47,9 +49,9 @@ Given = Mapping[str, Buffer]
 Result = tuple[dict[str, Any], bytes]
 
 
-def fit_job(given: Given) -> Result:
+def fit_job(given: Given, watch: Watch = unwatched) -> Result:
     """Fit a candidate; returns claims and weights as safetensors, or a failure."""
-    return _guarded(given, _fit)
+    return _guarded(given, partial(_fit, watch=watch))
 
 
 def predict_job(given: Given) -> Result:
@@ -109,7 +111,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _fit(given: Given) -> Result:
+def _fit(given: Given, watch: Watch) -> Result:
     task = unpack_tasks(given[TASKS], given)[SAMPLES]
     model = _load(given, task)
     generator = torch.Generator().manual_seed(task.seed + 1)
@@ -117,11 +119,11 @@ def _fit(given: Given) -> Result:
     model.to(device)
     samples = task.samples.to(device)
     if is_field(samples):
-        found: Fit | StaticFit | FieldFit = fit_field(model, task.states, samples, task.settings, generator)
+        found: Fit | StaticFit | FieldFit = fit_field(model, task.states, samples, task.settings, generator, watch)
     elif model.is_static:
-        found = fit_static(model, task.states, samples, task.settings, generator)
+        found = fit_static(model, task.states, samples, task.settings, generator, watch)
     else:
-        found = fit_restarted(model, task.states, samples, task.settings, generator)
+        found = fit_restarted(model, task.states, samples, task.settings, generator, watch)
     if found.status == "diverged":
         raise JobError("diverged", "no finite rollout of the training data was found")
     claims = _diagnosed(found) | _declared(model, task.samples.to(device))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from archsearch.training.least_squares import LeastSquares
 from archsearch.training.limit_rows import Margins, keeps_limits
 from archsearch.training.limits import opened, settled, updated, violation
 from archsearch.training.losses import Loss
-from archsearch.training.minimise import Minimum
+from archsearch.training.minimise import GoOn, Minimum
 from archsearch.training.rollouts import on_grid, training_error
 from archsearch.training.schemes import Implicit
 from archsearch.training.sensitivities import Intervals
@@ -43,7 +42,7 @@ def keep_limits(loss: Loss, journal: Journal) -> None:
     journal.say(f"limits are kept but for {violation(margins):.1g}")
 
 
-def _exact_descent(loss: Loss, watch: Callable[[int], bool]) -> Minimum:
+def _exact_descent(loss: Loss, watch: GoOn) -> Minimum:
     return descend(loss, Batch.whole(loss), loss.settings.least_squares_steps, EXACT, watch, single=False)
 
 

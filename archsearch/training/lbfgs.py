@@ -17,14 +17,16 @@ Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
 """(R, D) -> values (R,) and gradients (R, D)"""
 
 
-def lbfgs(objective: Objective, x: Tensor, steps: int, go_on: Callable[[int, Tensor], bool]) -> tuple[Tensor, Tensor]:
+def lbfgs(
+    objective: Objective, x: Tensor, steps: int, go_on: Callable[[int, Tensor, Tensor], bool]
+) -> tuple[Tensor, Tensor]:
     """Minimise R functions of D unknowns; each ends at its best point, whatever happens to the others.
 
     Args:
         objective: values and gradients; what is not finite is refused.
         x: (R, D), starts.
         steps: iterations at most.
-        go_on: called after every iteration with their number and the points; False stops.
+        go_on: called after every iteration with their number, the points and the values there; False stops.
 
     Returns:
         (R, D) and the values (R,) there.
@@ -45,7 +47,7 @@ def lbfgs(objective: Objective, x: Tensor, steps: int, go_on: Callable[[int, Ten
         pairs = _remembered(pairs, new_x - x, new_slope - slope)
         stuck = bool((new_value >= value).all())
         x, value, slope = new_x, new_value, new_slope
-        if not go_on(done, x) or (stuck and not pairs):
+        if not go_on(done, x, value) or (stuck and not pairs):
             break
         if stuck:
             pairs = []

@@ -109,13 +109,18 @@ class LeastSquares:
         )
         self._is_weight[len(precision) :] = False
         self._deviation = torch.cat([precision.clamp(min=UNINFORMED), torch.ones_like(loss.scale)]).rsqrt()
-        count = int(batch.seen.sum()) if regularized else 0
-        self._regularizers = RegularizerRows(loss, count)
+        self._count = int(batch.seen.sum())
+        self._regularizers = RegularizerRows(loss, self._count if regularized else 0)
         self._twin = copy.deepcopy(loss.model).to(torch.float32) if single else loss.model
         self._free = batch.start is None and loss.initial.is_free
         self._compresses, self._rank = single, 0  # until rows turn out to point to too many directions
         self._scheme = loss.scheme()
         self._trajectories = TrajectoryRows(loss, batch, self._scheme)
+
+    @property
+    def count(self) -> int:
+        """The number of observations, or 1 if there is none."""
+        return max(self._count, 1)
 
     @property
     def noise(self) -> float:

@@ -7,7 +7,6 @@ the time in which errors grow have both a rollout and a derivative that means so
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from archsearch.training.lifted_squares import LiftedPoint, LiftedSquares, Tie
 from archsearch.training.losses import Loss
-from archsearch.training.minimise import Minimum, Reason
+from archsearch.training.minimise import GoOn, Minimum, Reason, always
 
 FIRST_DAMPING = 1.0
 LEAST_DAMPING = 1e-9
@@ -75,7 +74,7 @@ class _Standing:
     damping: float
 
 
-def fit_lifted(loss: Loss, window: int, steps: int, watch: Callable[[int], bool] = lambda step: True) -> Lifted:
+def fit_lifted(loss: Loss, window: int, steps: int, watch: GoOn = always) -> Lifted:
     """Fit model, initial states and the first states of all windows together; model and initial states in place.
 
     The ties are an augmented Lagrangian rather than constraints of a sequential quadratic programme: a merit that is a
@@ -102,7 +101,7 @@ def fit_lifted(loss: Loss, window: int, steps: int, watch: Callable[[int], bool]
         done += 1
         before, after = now, _improved(squares, now)
         now, stuck = after or now, 0 if after else stuck + 1
-        if not watch(done):
+        if not watch(done, now.cost / max(squares.count, 1)):
             return _ended(squares, now, done, "stopped")
         decrease = (before.cost - now.cost) / max(before.cost, 1e-300)
         if decrease >= REST:

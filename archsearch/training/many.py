@@ -22,7 +22,7 @@ from archsearch.training.many_flow import Way
 from archsearch.training.many_given import Given, Standing, gather
 from archsearch.training.many_members import Member, Rowed
 from archsearch.training.sensitivities import Flat
-from archsearch.training.stages import Watch
+from archsearch.training.stages import Watch, unwatched
 from archsearch.training.task import Samples
 
 CPU_CHUNK = 16
@@ -97,7 +97,7 @@ def fit_many(
     samples: Samples,
     settings: FitSettings,
     members: Sequence[Member],
-    watch: Watch = lambda stage, step: True,
+    watch: Watch = unwatched,
     way: Way | None = None,
     chunk: int | None = None,
 ) -> Many:

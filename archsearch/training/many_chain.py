@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -88,7 +89,7 @@ class Chain:
 
     def _going_on(self, name: str) -> Callable[[int], bool]:
         def goes_on(step: int) -> bool:
-            self.stopped = self.stopped or not self._watch(name, step)
+            self.stopped = self.stopped or not self._watch(name, step, math.nan)
             return not self.stopped
 
         return goes_on

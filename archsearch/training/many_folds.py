@@ -15,7 +15,7 @@ from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training.many import Many, fit_many
 from archsearch.training.many_members import Member
-from archsearch.training.stages import Watch
+from archsearch.training.stages import Watch, unwatched
 from archsearch.training.task import Samples
 
 PIECES = 2
@@ -93,7 +93,7 @@ def cross_validated(
     weights: Sequence[float],
     folds: Sequence[Tensor],
     member: Member | None = None,
-    watch: Watch = lambda stage, step: True,
+    watch: Watch = unwatched,
 ) -> Choice:
     """Choose the weight of one regularizer: all folds with all weights in one batch.
 

@@ -20,7 +20,7 @@ from archsearch.training.least_squares import UNINFORMED
 from archsearch.training.losses import Loss
 from archsearch.training.many_members import Member, Rowed, masked, regularizers_of, start_of
 from archsearch.training.prepare import calibrate, prepare
-from archsearch.training.stages import Journal
+from archsearch.training.stages import Journal, unwatched
 from archsearch.training.task import Samples
 
 R = TypeVar("R", bound=Rowed)
@@ -200,7 +200,7 @@ def _losses(
 def _prepared(model: HybridModel, states: tuple[State, ...], samples: Samples, settings: FitSettings) -> Loss:
     """The training problem of one mask, with calibrated nets; hidden states stand where the physics has them."""
     loss = prepare(model, states, samples, settings)
-    physics_first(loss, Journal(lambda stage, step: True))
+    physics_first(loss, Journal(unwatched))
     calibrate(loss)
     return loss
 

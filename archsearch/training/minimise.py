@@ -11,8 +11,17 @@ from torch import Tensor
 
 Reason = Literal["converged", "steps", "stopped", "not finite"]
 
+GoOn = Callable[[int, float], bool]
+"""Called after every iteration with their number and with what is minimised, per observation and in variances of the
+data; NaN where that is not known. False stops."""
+
 CHUNK = 10
 """Iterations between two looks at whether to go on."""
+
+
+def always(_step: int, _value: float) -> bool:
+    """Go on."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ def minimise(
     loss: Callable[[], Tensor],
     unknowns: list[Tensor],
     steps: int,
-    go_on: Callable[[int], bool] = lambda _: True,
+    go_on: GoOn = always,
     tolerance: float = 1e-6,
 ) -> Minimum:
     """Minimise `loss()` over `unknowns` in place; they end at the best finite point that was visited.
@@ -38,7 +47,7 @@ def minimise(
         loss: scalar, differentiable with respect to the unknowns.
         unknowns: leaf tensors.
         steps: iterations at most.
-        go_on: called after every chunk with the iterations done; False stops.
+        go_on: called after every chunk.
         tolerance: relative decrease over a chunk under which it has converged.
 
     Reference:
@@ -63,7 +72,7 @@ def minimise(
         gained, best, kept = (best - value) / max(abs(best), 1e-300), value, _copy(unknowns)
         if gained < tolerance:
             return Minimum(best, done, "converged")
-        if not go_on(done):
+        if not go_on(done, best):
             return Minimum(best, done, "stopped")
     return Minimum(best, done, "steps")
 

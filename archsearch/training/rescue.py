@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 
@@ -13,7 +12,7 @@ from archsearch.training.gradient_health import gradient_health
 from archsearch.training.least_squares import LeastSquares
 from archsearch.training.lifted import Lifted, fit_lifted
 from archsearch.training.losses import Loss
-from archsearch.training.minimise import Minimum
+from archsearch.training.minimise import GoOn, Minimum
 from archsearch.training.rollouts import training_error
 from archsearch.training.stages import Journal
 
@@ -71,7 +70,7 @@ def _fitted(loss: Loss, journal: Journal, window: int) -> Lifted:
     while True:
         found: list[Lifted] = []
 
-        def work(watch: Callable[[int], bool], window: int = window, found: list[Lifted] = found) -> Minimum:
+        def work(watch: GoOn, window: int = window, found: list[Lifted] = found) -> Minimum:
             found.append(fit_lifted(loss, window, WINDOW_STEPS, watch))
             return found[0]
 

@@ -12,11 +12,17 @@ from archsearch.training.fit import Fit, fit
 from archsearch.training.many import best_of, fit_many
 from archsearch.training.many_members import Member
 from archsearch.training.sensitivities import Flat
+from archsearch.training.stages import Watch, unwatched
 from archsearch.training.task import Samples
 
 
 def fit_restarted(
-    model: HybridModel, states: tuple[State, ...], samples: Samples, settings: FitSettings, generator: torch.Generator
+    model: HybridModel,
+    states: tuple[State, ...],
+    samples: Samples,
+    settings: FitSettings,
+    generator: torch.Generator,
+    watch: Watch = unwatched,
 ) -> Fit:
     """Fit a candidate, in place, from as many starts as the settings ask for; arguments as for `fit`.
 
@@ -28,9 +34,9 @@ def fit_restarted(
         first = int(torch.randint(2**31, (), generator=generator))
         members = [Member()] + [Member(first + i, first + i) for i in range(1, settings.restarts)]
         try:
-            many = fit_many(model, states, samples, settings, members)
+            many = fit_many(model, states, samples, settings, members, watch)
             chosen = many.model(best_of(many))
         except (NothingFoundError, RequestError):
             chosen = model
         Flat.of(model).store(model, Flat.of(chosen).vector(chosen))
-    return fit(model, states, samples, settings, generator, prior_mean=prior_mean)
+    return fit(model, states, samples, settings, generator, watch, prior_mean)

@@ -47,7 +47,7 @@ class Prior:
 
 
 def descend(
-    objective: Objective, prior: Prior, p: Tensor, steps: int, go_on: Callable[[Tensor, int], bool]
+    objective: Objective, prior: Prior, p: Tensor, steps: int, go_on: Callable[[Tensor, int, float], bool]
 ) -> tuple[Tensor, Minimum]:
     """Lower a cost and a prior from p; the point reached and how.
 
@@ -56,7 +56,7 @@ def descend(
         prior: of the unknowns.
         p: (P,), where to begin.
         steps: iterations at most.
-        go_on: told the point after every iteration; False stops.
+        go_on: told the point after every iteration, their number and the cost; False stops.
 
     Reference:
         Byrd, Chin, Neveitt & Nocedal (2011), SIAM J. Optim. 21:977; Roosta-Khorasani & Mahoney (2019), Math. Program.
@@ -72,7 +72,7 @@ def descend(
         if found is not None:
             before, (p, cost, damping) = cost, found
             gained = (before - cost) / before if before > 0 else 0.0
-            if not go_on(p, done):
+            if not go_on(p, done, cost):
                 reason = "stopped"
         small = small + 1 if gained < SMALL and many == MOST else 0
         many = min(2 * many, MOST) if gained < SLOW else many

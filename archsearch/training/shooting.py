@@ -6,7 +6,7 @@ others fail. Back-propagation through the solver, because the adjoint method is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from archsearch.training.losses import Loss
-from archsearch.training.minimise import Minimum, minimise
+from archsearch.training.minimise import GoOn, Minimum, minimise
 from archsearch.training.rollouts import on_grid
 from archsearch.training.stages import Journal
 
@@ -68,13 +68,13 @@ def _best_steps(loss: Loss, journal: Journal, unknowns: list[Tensor], aside: Ten
     rest = replace(loss, samples=loss.samples.hide(aside))
     least, best = _judge(loss, aside), 0
 
-    def early(watch: Callable[[int], bool]) -> Minimum:
-        def go_on(done: int) -> bool:
+    def early(watch: GoOn) -> Minimum:
+        def go_on(done: int, value: float) -> bool:
             nonlocal least, best
             error = _judge(loss, aside)
             if error < least:
                 least, best = error, done
-            return done - best < loss.settings.patience and watch(done)
+            return done - best < loss.settings.patience and watch(done, value)
 
         reached = minimise(rest.rollout, unknowns, loss.settings.rollout_steps, go_on)
         return replace(reached, loss=least)

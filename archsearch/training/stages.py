@@ -7,11 +7,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from archsearch.training.minimise import Minimum
+from archsearch.training.minimise import GoOn, Minimum
 
-Watch = Callable[[str, int], bool]
-"""Called after every iteration of a fit with the stage and its iteration, the model standing where the fit stands;
-False stops the fit, which then is reported as it is."""
+Watch = Callable[[str, int, float], bool]
+"""Called after every iteration of a fit, the model standing where the fit stands, with the stage, its iteration and its
+error: the root of the mean square that this stage lowers, in standard deviations of the data; NaN where that is not
+known. False stops the fit, which then is reported as it is."""
+
+
+def unwatched(_stage: str, _step: int, _error: float) -> bool:
+    """Go on, whoever might want to know."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,12 @@ class Journal:
         self.stopped = False
         self._watch = watch
 
-    def run(self, name: str, work: Callable[[Callable[[int], bool]], Minimum]) -> Minimum:
+    def run(self, name: str, work: Callable[[GoOn], Minimum]) -> Minimum:
         """Do the work of one stage, unless the fit was stopped before, and note what it did."""
         if self.stopped:
             return Minimum(math.nan, 0, "stopped")
         began = time.perf_counter()
-        found = work(lambda step: self._goes_on(name, step))
+        found = work(lambda step, value: self._goes_on(name, step, value))
         self.stages.append(
             Stage(name, found.steps, found.loss, found.said or found.reason, time.perf_counter() - began)
         )
@@ -67,6 +73,6 @@ class Journal:
         last = self.stages[-1]
         self.stages[-1] = replace(last, reason=f"{last.reason}; {what}")
 
-    def _goes_on(self, name: str, step: int) -> bool:
-        self.stopped = self.stopped or not self._watch(name, step)
+    def _goes_on(self, name: str, step: int, value: float) -> bool:
+        self.stopped = self.stopped or not self._watch(name, step, math.sqrt(value) if value >= 0 else math.nan)
         return not self.stopped

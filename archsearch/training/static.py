@@ -6,7 +6,6 @@ The same steps, priors and evidence as for models in time; what falls away is ti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -21,12 +20,10 @@ from archsearch.training.curvature import Curvature
 from archsearch.training.diagnose import CONTRACTION
 from archsearch.training.evidence import CLEAN, NOISE, PRECISION, Hyper
 from archsearch.training.gauss_newton import FIRST_DAMPING, LEAST_DAMPING, LOWER, RAISE, REFUSALS
-from archsearch.training.minimise import Minimum
-from archsearch.training.stages import Journal, Stage, Watch
+from archsearch.training.minimise import GoOn, Minimum
+from archsearch.training.stages import Journal, Stage, Watch, unwatched
 from archsearch.training.static_rows import UNINFORMED, StaticRows
 from archsearch.training.task import Samples
-
-GoOn = Callable[[int], bool]
 
 SMALL_DECREASE = 1e-9
 SMALL_STEPS = 2
@@ -61,7 +58,7 @@ def fit_static(
     samples: Samples,
     settings: FitSettings,
     generator: torch.Generator,
-    watch: Watch = lambda _stage, _step: True,
+    watch: Watch = unwatched,
 ) -> StaticFit:
     """Fit the parameters and nets of a static model, in place; noise and prior of the weights by the evidence.
 
@@ -146,7 +143,7 @@ def _physics_first(rows: StaticRows, hyper: Hyper, go_on: GoOn) -> Minimum:
         better = _improved(physics, at, physics.curvature(at.p, hyper.precision, hyper.noise), hyper)
         gained = 0.0 if better is None else (at.cost - better.cost) / at.cost
         at = better or at
-        if not go_on(steps):
+        if not go_on(steps, at.cost / max(rows.count, 1)):
             break
     size = len(rows.start)
     moved = torch.cat([at.p[:size], before[size:]])
@@ -177,7 +174,7 @@ class _Evidence:
             at, still = self._turn(at)
             small = small + 1 if still else 0
             rows.go(at.p)
-            watched = go_on(steps)
+            watched = go_on(steps, at.cost / max(rows.count, 1))
         reason: Literal["converged", "stopped", "steps"] = "converged" if small >= SMALL_STEPS else "steps"
         reason = reason if watched else "stopped"
         said = f"noise {self.hyper.noise**0.5:.2g}, precision of weights {self.hyper.precision:.2g}; {reason}"

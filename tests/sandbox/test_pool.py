@@ -11,6 +11,7 @@ from sandboxes import ENTRY, ON_PATH, alive, open_files, until
 from archsearch.sandbox import pool as room
 from archsearch.sandbox.frames import FrameReader
 from archsearch.sandbox.pool import WorkerPool
+from archsearch.sandbox.progress import Told
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.sandbox import Sandbox
 from archsearch.sandbox.tiers import Tier
@@ -90,3 +91,11 @@ def test_a_sandbox_of_that_tier_seals_without_memory_files(patched: None, monkey
         assert shared.fileno() == -1
         given = {"source": b"blob = bytes(given['x'])", "x": shared}
         assert [sandbox.run(ENTRY, given).blob for _ in range(2)] == [b"for many"] * 2
+
+
+def test_a_worker_says_how_far_it_is(workers: WorkerPool) -> None:
+    found: list[Told] = []
+    source = b"tell('descent', 3, 0.25); blob = b'done'"
+    report = workers.run(ENTRY, {"source": source}, FrameReader(4, exact=True), found.append)
+    assert report.blob == b"done"
+    assert found == [Told("descent", 3, 0.25)]

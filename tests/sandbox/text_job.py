@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def run_text(given: Mapping[str, memoryview]) -> tuple[dict[str, Any], bytes]:
-    """Run the text in `source`; it finds `given`, and leaves `header` and `blob`."""
-    names: dict[str, Any] = {"given": given, "header": {}, "blob": b""}
+def run_text(given: Mapping[str, memoryview], tell: Callable[..., bool] | None = None) -> tuple[dict[str, Any], bytes]:
+    """Run the text in `source`; it finds `given` and `tell`, and leaves `header` and `blob`."""
+    names: dict[str, Any] = {"given": given, "tell": tell, "header": {}, "blob": b""}
     exec(bytes(given["source"]).decode(), names)
     return names["header"], names["blob"]

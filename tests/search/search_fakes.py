@@ -12,7 +12,7 @@ import numpy as np
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation, Failure, FittedNet, Score
-from archsearch.evaluation import Outcome
+from archsearch.evaluation import Outcome, Tell, nobody
 
 SPACE = """
 [problem]
@@ -177,7 +177,7 @@ class FakeEvaluator:
         self.evaluated: list[str] = []
         self._moments = np.random.default_rng()  # on purpose another one every time: timing must not matter
 
-    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
+    def evaluate(self, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
         time.sleep(self.seconds * self._moments.random())
         self.evaluated.append(candidate.id)
         if chance("fails", self.world, candidate.id) < self.failing:

@@ -16,8 +16,9 @@ from archsearch.executors.local import LocalExecutor
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
 from archsearch.proposers.grammar import GrammarProposer
+from archsearch.proposers.recorded import RecordedProposer
 from archsearch.review.kinds import kind_of
-from archsearch.review.policy import policy_gate
+from archsearch.review.policy import policy_gate, recorded_gate, was_reviewed
 from archsearch.search import QUEUE, Event, Finished, Paused, Refused, Resumed, Stopped, Summary, Waits, run_search
 from archsearch.settings import Budget, RunSettings
 from archsearch.study.control import write_control
@@ -251,3 +252,27 @@ def test_a_search_that_needs_no_person_is_the_same_wherever_it_was_stopped_and_b
         run.search(budget=Budget(trials=24))
         results.append([item.candidate for item in run.study.evaluations()])
     assert results[0] == results[1]
+
+
+def test_a_reviewed_search_can_be_repeated_with_what_was_proposed_and_decided(problem: Problem, tmp_path: Path) -> None:
+    run = Reviewed(problem, tmp_path / "run")
+    run.search()
+    first, second, third = run.steering.waiting()[:3]
+    run.steering.decide(first.number, yes())
+    run.steering.decide(second.number, Decision(approved=False, by="ann", reason="no"))
+    mine = Candidate(third.candidate.source + "\n# mine\n", "ann", "mine")
+    run.steering.replace(third.number, mine, "ann")
+    run.search()
+    assert was_reviewed(run.study)
+    again = Study.create(tmp_path / "again", problem, run.settings, str(problem.folder))
+    run_search(
+        problem,
+        again,
+        RecordedProposer({number: item.candidate for number, item in run.study.proposals().items()}),
+        lambda: LocalExecutor(lambda: FakeEvaluator(failing=0.0), 1),
+        run.settings,
+        gate=recorded_gate(run.study),
+    )
+    assert again.proposals() == run.study.proposals()
+    assert [item.candidate for item in again.evaluations()] == [item.candidate for item in run.study.evaluations()]
+    assert mine.id in {item.candidate for item in again.evaluations()}

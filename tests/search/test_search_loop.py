@@ -17,7 +17,7 @@ from search_fakes import FakeEvaluator, write_space
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation
 from archsearch.errors import MachineError, RequestError, RunError
-from archsearch.evaluation import Outcome
+from archsearch.evaluation import Outcome, Tell, nobody
 from archsearch.executors.local import LocalExecutor
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
@@ -183,10 +183,10 @@ def test_interrupt_stops_at_once_and_loses_nothing(problem: Problem, tmp_path: P
 
 
 class Broken(FakeEvaluator):
-    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
+    def evaluate(self, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
         if number % 3 == 1:
             raise ZeroDivisionError("somebody divided by nothing")
-        return super().evaluate(candidate, number)
+        return super().evaluate(candidate, number, tell)
 
 
 def test_a_crash_of_the_evaluator_is_a_failure_and_the_search_goes_on(bench: Bench) -> None:
@@ -200,8 +200,8 @@ def test_a_crash_of_the_evaluator_is_a_failure_and_the_search_goes_on(bench: Ben
 
 
 class Confused(FakeEvaluator):
-    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
-        return super().evaluate(candidate, number + 1)
+    def evaluate(self, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
+        return super().evaluate(candidate, number + 1, tell)
 
 
 def test_an_evaluation_of_something_else_is_a_crash(bench: Bench) -> None:
@@ -210,8 +210,8 @@ def test_an_evaluation_of_something_else_is_a_crash(bench: Bench) -> None:
 
 
 class Infinite(FakeEvaluator):
-    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
-        outcome = super().evaluate(candidate, number)
+    def evaluate(self, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
+        outcome = super().evaluate(candidate, number, tell)
         score = outcome.evaluation.validation
         if score is None:
             return outcome
@@ -227,7 +227,7 @@ def test_a_score_that_is_not_a_number_is_a_failure(bench: Bench) -> None:
 
 
 class Helpless(FakeEvaluator):
-    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
+    def evaluate(self, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
         raise MachineError("no sandbox here", "install one")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -27,7 +28,7 @@ HEAD = "from archsearch.hybrid import HybridModel, Net, Param\nimport torch\n\n\
 TIMES = np.linspace(0, 5, 26)
 
 
-def go_on(stage: str, step: int) -> bool:
+def go_on(stage: str, step: int, error: float) -> bool:
     return True
 
 
@@ -66,7 +67,7 @@ def rosenbrock(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_minimises_several_functions_at_once_each_by_itself() -> None:
     starts = torch.tensor([[-1.2, 1.0, 0.5], [2.0, -1.0, 1.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
-    found, least = lbfgs(rosenbrock, starts, 200, lambda step, x: True)
+    found, least = lbfgs(rosenbrock, starts, 200, lambda step, x, value: True)
     torch.testing.assert_close(found, torch.ones_like(found), rtol=1e-4, atol=1e-4)
     assert least.max() < 1e-8
 
@@ -77,7 +78,7 @@ def test_a_function_that_is_not_finite_keeps_its_start_and_disturbs_no_other() -
         return torch.cat([value[:1], value[1:] * torch.nan]), torch.cat([slope[:1], slope[1:] * torch.nan])
 
     starts = torch.tensor([[-1.2, 1.0], [2.0, -1.0]], dtype=torch.float64)
-    found, _ = lbfgs(broken, starts, 200, lambda step, x: True)
+    found, _ = lbfgs(broken, starts, 200, lambda step, x, value: True)
     torch.testing.assert_close(found[0], torch.ones(2, dtype=torch.float64), rtol=1e-4, atol=1e-4)
     assert torch.equal(found[1], starts[1])
 
@@ -126,7 +127,7 @@ def test_collocation_leads_near_the_truth_without_a_single_rollout(
     loss = prepare(lotka_volterra_net, BOTH, samples, FitSettings())
     calibrate(loss)
     before = training_error(loss)
-    collocate(loss, 60, lambda step: True)
+    collocate(loss, 60, lambda step, value: True)
     assert training_error(loss) < 0.01 < before
 
 
@@ -150,7 +151,7 @@ def test_whoever_watches_may_stop_a_fit_and_has_what_was_reached(
     samples = simulate(np.linspace(0, 6, 30), STARTS, noise=0.02)
     seen: list[tuple[str, int]] = []
 
-    def watch(stage: str, step: int) -> bool:
+    def watch(stage: str, step: int, error: float) -> bool:
         seen.append((stage, step))
         return len(seen) < 5
 
@@ -161,6 +162,26 @@ def test_whoever_watches_may_stop_a_fit_and_has_what_was_reached(
 
 
 @pytest.mark.parametrize("method", ["gauss_newton", "shooting"])
+def test_whoever_watches_is_told_an_error_that_falls_to_what_the_stage_reached(
+    lotka_volterra_net: HybridModel, simulate: Callable[..., Samples], method: str
+) -> None:
+    samples = simulate(np.linspace(0, 6, 30), STARTS, noise=0.02)
+    settings = FitSettings.model_validate({"method": method, "rollout_steps": 30})
+    told: dict[str, list[float]] = {}
+
+    def watch(stage: str, step: int, error: float) -> bool:
+        told.setdefault(stage, []).append(error)
+        return True
+
+    found = fit(lotka_volterra_net, BOTH, samples, settings, torch.Generator().manual_seed(0), watch)
+    name = "whole trajectories" if method == "gauss_newton" else "shooting: rollouts"
+    errors = next(errors for stage, errors in told.items() if stage.startswith(name))
+    assert all(math.isfinite(error) for errors in told.values() for error in errors)
+    assert errors[-1] <= errors[0]
+    assert errors[-1] == pytest.approx(found.error**0.5, rel=0.1), "it is the error plus the little that priors add"
+
+
+@pytest.mark.parametrize("method", ["gauss_newton", "shooting"])
 def test_a_fit_that_is_stopped_starts_no_further_stage(
     lotka_volterra_net: HybridModel, simulate: Callable[..., Samples], method: str
 ) -> None:
@@ -168,7 +189,7 @@ def test_a_fit_that_is_stopped_starts_no_further_stage(
     settings = FitSettings.model_validate({"method": method})
     seen: list[str] = []
 
-    def watch(stage: str, step: int) -> bool:
+    def watch(stage: str, step: int, error: float) -> bool:
         seen.append(stage)
         return False
 

@@ -97,7 +97,7 @@ def bumps(many: int, points: int = 24) -> torch.Tensor:
     return (0.1 + 0.7 * torch.exp(-(((x - draws[:, :1]) / (0.05 + 0.15 * draws[:, 1:])) ** 2))).unsqueeze(-1)
 
 
-def fitted(model: HybridModel, samples: Samples, *states: State, watch=lambda _stage, _step: True, **settings):
+def fitted(model: HybridModel, samples: Samples, *states: State, watch=lambda _stage, _step, _error: True, **settings):
     told = torch.Generator().manual_seed(0)
     found = fit_field(
         model, states or (State(name="c", initial="first"),), samples, FitSettings(**settings), told, watch
@@ -307,7 +307,7 @@ class Plane:
 def test_a_sampled_curvature_leads_to_the_least_squares_of_all_rows():
     plane = Plane()
     prior = Prior(torch.full((6,), 3.0).double(), torch.ones(6).double())
-    p, reached = descend(plane, prior, torch.zeros(6).double(), 40, lambda _p, _step: True)
+    p, reached = descend(plane, prior, torch.zeros(6).double(), 40, lambda _p, _step, _cost: True)
     expected = torch.linalg.solve(plane.a.T @ plane.a + 3 * torch.eye(6), plane.a.T @ plane.b + 3)
     torch.testing.assert_close(p, expected, rtol=1e-3, atol=1e-3)
     assert reached.reason == "converged"
@@ -315,7 +315,7 @@ def test_a_sampled_curvature_leads_to_the_least_squares_of_all_rows():
 
 def test_a_descent_stops_when_told_to():
     reached = descend(
-        Plane(), Prior(torch.ones(6), torch.zeros(6)), torch.zeros(6).double(), 40, lambda _p, step: step < 2
+        Plane(), Prior(torch.ones(6), torch.zeros(6)), torch.zeros(6).double(), 40, lambda _p, step, _cost: step < 2
     )
     assert (reached[1].steps, reached[1].reason) == (2, "stopped")
 
@@ -430,7 +430,7 @@ def test_a_fit_is_watched_repeated_and_stopped():
     seen, values = [], []
     for _ in range(2):
         model = model_of(FISHER)
-        fitted(model, samples, watch=lambda stage, step: (seen.append((stage, step)), step < 4)[1])
+        fitted(model, samples, watch=lambda stage, step, error: (seen.append((stage, step)), step < 4)[1])
         values.append(model.raw.detach().clone())
     assert torch.equal(*values)
     assert [step for stage, step in seen if stage == "weak form"] == [1, 2, 3, 4] * 2

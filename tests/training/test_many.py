@@ -249,7 +249,7 @@ def test_a_held_precision_stays_and_the_candidate_too(lotka_volterra_net: Hybrid
 def test_a_watch_sees_every_stage_and_may_stop(lotka_volterra_net: HybridModel, samples: Samples) -> None:
     seen: list[tuple[str, int]] = []
 
-    def watch(stage: str, step: int) -> bool:
+    def watch(stage: str, step: int, error: float) -> bool:
         seen.append((stage, step))
         return stage != "states and unknowns"
 

@@ -174,7 +174,7 @@ def test_a_logarithmic_output_is_fitted_as_a_logarithm():
 
 def test_a_fit_stops_when_told_to():
     seen = []
-    watch = lambda stage, step: (seen.append((stage, step)), stage == "physics alone")[1]  # noqa: E731
+    watch = lambda stage, step, error: (seen.append((stage, step)), stage == "physics alone")[1]  # noqa: E731
     found = fit_static(
         candidate(), (State(name="reco"),), respiration(0), FitSettings(), torch.Generator().manual_seed(0), watch
     )
