@@ -13,9 +13,8 @@ from archsearch.service.problems import RefusedSourceError
 from archsearch.service.requests import MOST_REASON, Choice, Edit, GoOn
 from archsearch.service.views import DoneView
 from archsearch.study.control import write_control
-from archsearch.study.lock import searching
+from archsearch.study.lock import LOCK, searching
 from archsearch.study.record import Release, Wish
-from archsearch.study.store import LOCK
 
 
 def go_on(here: Service, run: str, asked: GoOn) -> DoneView:

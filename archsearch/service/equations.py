@@ -20,4 +20,4 @@ def typeset(latex: str) -> Markup:
         shown = Markup(mathml(latex))
     except Exception:  # noqa: BLE001 - the converter raises whatever comes to it on text that is no LaTeX
         shown = Markup("<code>{}</code>").format(latex)
-    return Markup('<span class="tex" data-tex="{}">{}</span>').format(escape(latex), shown)
+    return Markup(r'<span class="tex" data-tex="\displaystyle {}">{}</span>').format(escape(latex), shown)

@@ -10,11 +10,10 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from archsearch.service.running import RUNNING
 from archsearch.study.control import CONTROL
 from archsearch.study.files import RUN
-from archsearch.study.lock import searching
-from archsearch.study.store import LOCK
+from archsearch.study.lock import LOCK, searching
+from archsearch.study.running import RUNNING
 from archsearch.study.writer import PROPOSALS
 
 EVERY = 0.5

@@ -13,7 +13,6 @@ from archsearch.review.kinds import kind_of
 from archsearch.service.here import Service
 from archsearch.service.open_runs import OpenRun
 from archsearch.service.problems import MissingError
-from archsearch.service.running import running_fits
 from archsearch.service.views import (
     CandidateView,
     DecidedView,
@@ -26,10 +25,11 @@ from archsearch.service.views import (
     WishView,
 )
 from archsearch.study.control import read_control
-from archsearch.study.lock import searching
+from archsearch.study.lock import LOCK, searching
 from archsearch.study.proposals import Proposal
 from archsearch.study.record import Decision, RunRecord
-from archsearch.study.store import LOCK, Study
+from archsearch.study.running import read_running
+from archsearch.study.store import Study
 
 MOST_DECIDED = 20
 MACHINES = ("search", "check", "policy", "nobody")
@@ -80,6 +80,7 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
         record, reader, space = run.study.record, run.reader, run.problem.space
         evaluations = reader.evaluations
         best = reader.best()
+        now = read_running(run.study.folder)
         rows = leaderboard(reader.ranked(), run.baselines(), top)
         return RunView(
             run=run.study.id,
@@ -100,7 +101,7 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
             seconds=reader.seconds,
             best=best.number if best is not None else None,
             leaderboard=rows,
-            running=running_fits(run),
+            running=now.fits if now is not None else (),
             wishes=tuple(
                 WishView(wish=line.wish, by=line.by, at=line.at, number=line.number) for line in reader.wishes
             ),

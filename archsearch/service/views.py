@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from archsearch.candidate.outcome import Evaluation
 from archsearch.report.leaderboard import Row
 from archsearch.study.record import Decision, Wish
+from archsearch.study.running import RunningFit
 
 State = Literal["starting", "searching", "paused", "stopping", "finished", "stopped", "failed", "damaged"]
 
@@ -84,28 +85,6 @@ class DecidedView(View):
     decided_at: str
 
 
-class RunningView(View):
-    """A fit that runs now.
-
-    Attributes:
-        number: of the candidate.
-        claim: what it assumes.
-        stage: what the fit is doing.
-        step: how far it is.
-        loss: its loss now.
-        curve: its losses so far.
-        seconds: since it began.
-    """
-
-    number: int
-    claim: str
-    stage: str = ""
-    step: int | None = None
-    loss: float | None = None
-    curve: tuple[float, ...] = ()
-    seconds: float | None = None
-
-
 class RunView(View):
     """A run as its page shows it.
 
@@ -151,7 +130,7 @@ class RunView(View):
     best: int | None
     leaderboard: tuple[Row, ...]
     banned: dict[int, tuple[str, ...]]
-    running: tuple[RunningView, ...]
+    running: tuple[RunningFit, ...]
     wishes: tuple[WishView, ...]
     decided: tuple[DecidedView, ...]
 
