@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from archsearch.errors import ArchsearchError
 from archsearch.service import api_reading, api_steering, pages_queue, pages_reading, pages_starting
 from archsearch.service.assets import STATIC
-from archsearch.service.guard import Guard, TooLargeError
+from archsearch.service.guard import Guard
 from archsearch.service.here import ForbiddenError, Service
 from archsearch.service.problems import Problem, answer, invalid, plain, problem_of
 from archsearch.service.rendering import page
@@ -48,14 +48,7 @@ def make_app(service: Service, hosts: frozenset[str], cookie: str = "archsearch"
     for part in (api_reading, api_steering, pages_reading, pages_queue, pages_starting):
         app.include_router(part.router)
     app.mount("/static", _Static(directory=STATIC))
-    for kind in (
-        ArchsearchError,
-        ForbiddenError,
-        RequestValidationError,
-        ValidationError,
-        HTTPException,
-        TooLargeError,
-    ):
+    for kind in (ArchsearchError, ForbiddenError, RequestValidationError, ValidationError, HTTPException):
         app.add_exception_handler(kind, _told)
     return Guard(app, service.keys, hosts, cookie)
 
@@ -92,6 +85,5 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, ForbiddenError):
         remedy = "Load the page anew and send its form again; programs send the token as `Authorization: Bearer`."
         return plain(403, "This request does not show that a page of this server made it.", remedy)
-    if isinstance(error, HTTPException):
-        return plain(error.status_code, str(error.detail))
-    return plain(413, "The request is too large.", "Send less.")
+    assert isinstance(error, HTTPException)
+    return plain(error.status_code, str(error.detail))

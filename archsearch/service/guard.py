@@ -6,6 +6,7 @@ import ipaddress
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -96,8 +97,7 @@ class Guard:
         return Response(text, problem.status, headers, media_type="text/plain; charset=utf-8")
 
 
-class TooLargeError(Exception):
-    """A body went on beyond what it may have."""
+TOO_LARGE = f"A request may have {MOST_BYTES} bytes."
 
 
 class _Capped:
@@ -111,7 +111,7 @@ class _Capped:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
         if self._bytes > MOST_BYTES:
-            raise TooLargeError
+            raise HTTPException(413, TOO_LARGE)
         return message
 
 
@@ -144,7 +144,7 @@ def _too_large(request: Request) -> Problem | None:
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) <= MOST_BYTES:
         return None
-    return plain(413, f"A request may have {MOST_BYTES} bytes.", "Send less.")
+    return plain(413, TOO_LARGE, "Send less.")
 
 
 def _host_name(host: str) -> str:
