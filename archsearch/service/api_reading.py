@@ -11,11 +11,11 @@ from archsearch.review.card import Card
 from archsearch.service import downloads, events, looking
 from archsearch.service.here import Here, Number, RunId, checked_caller
 from archsearch.service.pictures import Name
-from archsearch.service.problems import MEDIA_TYPE, Problem
+from archsearch.service.problems import MEDIA_TYPE
 from archsearch.service.views import CandidateView, QueueView, RunLines, RunView, SpacesView
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"description": text, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    code: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for code, text in {
         400: "The request was wrong.",
         401: "No valid token.",

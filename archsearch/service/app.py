@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import cast
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -45,12 +45,20 @@ def make_app(service: Service, hosts: frozenset[str], cookie: str = "archsearch"
         redoc_url=None,
     )
     app.state.service = service
+    describe = app.openapi
+    app.openapi = lambda: _with_problem(describe())  # type: ignore[method-assign]  # the documented way to change it
     for part in (api_reading, api_steering, pages_reading, pages_queue, pages_starting):
         app.include_router(part.router)
     app.mount("/static", _Static(directory=STATIC))
     for kind in (ArchsearchError, ForbiddenError, RequestValidationError, ValidationError, HTTPException):
         app.add_exception_handler(kind, _told)
     return Guard(app, service.keys, hosts, cookie)
+
+
+def _with_problem(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with what all its errors refer to."""
+    document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    return document
 
 
 class _Static(StaticFiles):
