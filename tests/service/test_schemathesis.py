@@ -11,7 +11,7 @@ from live_server import listening
 from served import RUN, NoSearch, Served, served_run
 
 SETTINGS = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     database=None,
