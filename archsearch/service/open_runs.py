@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 from archsearch.candidate.outcome import Evaluation
+from archsearch.errors import ArchsearchError
 from archsearch.problem.problem import Problem
 from archsearch.review.desk import Desk
 from archsearch.service.problems import MissingError
@@ -103,6 +105,14 @@ class OpenRuns:
             while len(self._open) > MOST_OPEN:
                 self._open.popitem(last=False)
             return self._open[run]
+
+    def open_newest(self, number: int = 3) -> None:
+        """Read the newest runs before anybody asks: the first look at a run of a thousand candidates takes seconds."""
+        for folder in self.folders()[:number]:
+            with suppress(ArchsearchError):  # whoever opens its page is told what is wrong with it
+                run = self.get(folder.name)
+                with run.lock:
+                    run.refresh()
 
     def timeline(self, folder: Path) -> Timeline:
         """What the log of a run says of its evaluations, whether the run is open or not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def serve(runs_dir: Path, host: str, port: int, tell: Callable[[str], None]) -> 
     config = uvicorn.Config(
         app, access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=1, lifespan="off"
     )
+    threading.Thread(target=service.runs.open_newest, daemon=True).start()
     tell(f"http://{_in_address(host)}:{taken}/?token={keys.token}")
     uvicorn.Server(config).run([listening])
 

@@ -113,7 +113,7 @@ def test_news_are_sent_while_nobody_asks(served: Served) -> None:
 
 def test_every_operation_is_described_and_errors_are_problem_documents(reading: Served) -> None:
     document = reading.program().get("/api/openapi.json").json()
-    paths = {path for path in document["paths"]}
+    paths = set(document["paths"])
     assert all(path.startswith("/api/") for path in paths)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from archsearch.service.guard import MOST_BYTES, Guard
 from archsearch.service.serving import is_loopback, names_of
 
-PAGES = ("/", "/start", f"/runs/{RUN}", f"/runs/{RUN}/queue", f"/runs/{RUN}/candidates/3", f"/runs/{RUN}/report")
+PAGES = ("/", "/start", f"/runs/{RUN}", f"/runs/{RUN}/queue", f"/runs/{RUN}/candidates/3")
 
 
 def changing_routes(served: Served) -> Iterator[tuple[str, str]]:
@@ -27,7 +27,9 @@ def changing_routes(served: Served) -> Iterator[tuple[str, str]]:
                 yield method, route.path.replace("{run}", RUN).replace("{number}", "6")
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/api/runs", "/api/openapi.json", f"/api/runs/{RUN}/candidates/3"])
+@pytest.mark.parametrize(
+    "path", [*PAGES, f"/runs/{RUN}/report", "/api/runs", "/api/openapi.json", f"/api/runs/{RUN}/candidates/3"]
+)
 def test_who_shows_no_token_sees_nothing(reading: Served, path: str) -> None:
     answer = reading.stranger().get(path)
     assert answer.status_code == 401
@@ -135,7 +137,9 @@ def test_too_much_is_refused_said_or_unsaid(served: Served) -> None:
     assert program.post(path, content=pieces(), headers=headers).status_code == 413
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/static/pages.js", "/api/runs", "/runs/none"])
+@pytest.mark.parametrize(
+    "path", [*PAGES, f"/runs/{RUN}/candidates/3/fit.svg", "/static/pages.js", "/api/runs", "/runs/none"]
+)
 def test_every_answer_says_what_a_browser_may_do_with_it(reading: Served, path: str) -> None:
     headers = reading.browser().get(path).headers
     policy = headers["content-security-policy"]
@@ -158,7 +162,7 @@ def test_no_secret_is_on_any_page(reading: Served) -> None:
 
 def test_pages_carry_no_script_no_style_and_nothing_of_another_host(reading: Served) -> None:
     browser = reading.browser()
-    for path in [page for page in PAGES if not page.endswith("report")]:
+    for path in PAGES:
         text = browser.get(path).text
         assert "<script>" not in text
         assert " style=" not in text

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import schemathesis
@@ -39,7 +38,7 @@ def operations(document: dict[str, object]) -> list[tuple[str, str]]:
 
 
 def statuses_of(operation: schemathesis.APIOperation, address: str, token: str) -> set[int]:
-    """Asks one operation in ways that its description allows and in ways that it forbids; the statuses of the answers."""
+    """Asks one operation in ways that its description allows, and forbids; the statuses of the answers."""
     statuses: set[int] = set()
     allowed = operation.as_strategy()
     forbidden = operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
