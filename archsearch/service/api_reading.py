@@ -61,7 +61,7 @@ def log(here: Here, run: RunId) -> dict[str, str]:
 @router.get("/runs/{run}/events", tags=["runs"], response_class=StreamingResponse)
 async def follow(here: Here, request: Request, run: RunId) -> StreamingResponse:
     """Server-sent events: `changed` whenever the run changed, `running` whenever a fit went on."""
-    return events.stream(request, here.runs.folder(run))
+    return events.stream(request, here.runs.folder(run), here.launcher)
 
 
 @router.get("/runs/{run}/candidates/{number}", tags=["candidates"])

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from archsearch.bundled import SPACE_FILE, spaces
 from archsearch.errors import RequestError, did_you_mean
 from archsearch.service.requests import GoOn, Start
 from archsearch.study.files import RUN
+from archsearch.study.lock import LOCK
 from archsearch.study.lookup import new_run_folder
 
 LOGS = ".searches"
@@ -32,6 +34,7 @@ class Launcher:
         self._runs_dir = runs_dir
         self._command = tuple(command)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._launched: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def known_spaces(self) -> dict[str, str]:
@@ -62,9 +65,12 @@ class Launcher:
         self._launch(folder.name, ["resume", str(folder), "--wait", *_budget(asked)])
 
     def is_starting(self, run: str) -> bool:
-        """Whether a process that was started here for this run still lives."""
+        """Whether a process that was started here for this run lives and has not come to search yet."""
         process = self._processes.get(run)
-        return process is not None and process.poll() is None
+        if process is None or process.poll() is not None:
+            return False
+        lock = self._runs_dir / run / LOCK  # written to by whoever takes it
+        return not lock.exists() or lock.stat().st_mtime_ns < self._launched[run]
 
     def was_launched(self, run: str) -> bool:
         """Whether a search was started from a page for a run that is not there (yet)."""
@@ -92,6 +98,7 @@ class Launcher:
         log = self._log(run)
         log.parent.mkdir(parents=True, exist_ok=True)
         with self._lock, log.open("ab") as output:
+            self._launched[run] = time.time_ns()
             self._processes[run] = subprocess.Popen(
                 [*self._command, *arguments],
                 stdin=subprocess.DEVNULL,

@@ -61,7 +61,7 @@ def log(here: Here, run: RunId) -> HTMLResponse:
 @router.get("/runs/{run}/events")
 async def follow(here: Here, request: Request, run: RunId) -> StreamingResponse:
     """News of a run."""
-    return events.stream(request, here.runs.folder(run))
+    return events.stream(request, here.runs.folder(run), here.launcher)
 
 
 @router.get("/runs/{run}/candidates/{number}")

@@ -12,6 +12,14 @@ from archsearch.service.guard import MOST_BYTES, Guard
 from archsearch.service.serving import is_loopback, names_of
 
 PAGES = ("/", "/start", f"/runs/{RUN}", f"/runs/{RUN}/queue", f"/runs/{RUN}/candidates/3")
+OTHERS = (
+    f"/runs/{RUN}/export/3/latex",
+    f"/runs/{RUN}/candidates/3/fit.svg",
+    f"/api/runs/{RUN}/candidates/3",
+    "/api/runs",
+    "/api/openapi.json",
+    "/runs/none",
+)
 
 
 def changing_routes(served: Served) -> Iterator[tuple[str, str]]:
@@ -27,9 +35,7 @@ def changing_routes(served: Served) -> Iterator[tuple[str, str]]:
                 yield method, route.path.replace("{run}", RUN).replace("{number}", "6")
 
 
-@pytest.mark.parametrize(
-    "path", [*PAGES, f"/runs/{RUN}/report", "/api/runs", "/api/openapi.json", f"/api/runs/{RUN}/candidates/3"]
-)
+@pytest.mark.parametrize("path", [*PAGES, *OTHERS])
 def test_who_shows_no_token_sees_nothing(reading: Served, path: str) -> None:
     answer = reading.stranger().get(path)
     assert answer.status_code == 401
@@ -137,9 +143,7 @@ def test_too_much_is_refused_said_or_unsaid(served: Served) -> None:
     assert program.post(path, content=pieces(), headers=headers).status_code == 413
 
 
-@pytest.mark.parametrize(
-    "path", [*PAGES, f"/runs/{RUN}/candidates/3/fit.svg", "/static/pages.js", "/api/runs", "/runs/none"]
-)
+@pytest.mark.parametrize("path", [*PAGES, *OTHERS, "/static/pages.js"])
 def test_every_answer_says_what_a_browser_may_do_with_it(reading: Served, path: str) -> None:
     headers = reading.browser().get(path).headers
     policy = headers["content-security-policy"]

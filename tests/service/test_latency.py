@@ -29,11 +29,11 @@ PAGES = (
 def large(tmp_path_factory: pytest.TempPathFactory) -> Served:
     """A server whose run has a thousand evaluated candidates; its desk is open."""
     runs = tmp_path_factory.mktemp("thousand") / "runs"
-    study = thousand(runs)
-    assert len(study.evaluations()) == MANY
+    thousand(runs)
     served = Served(runs, NoSearch(runs))
     for path in (f"/runs/{RUN}", f"/runs/{RUN}/queue"):  # the run is read once
         assert served.program().get(path).status_code == 200
+    assert served.program().get(f"/api/runs/{RUN}?top=1").json()["evaluated"] == MANY
     return served
 
 
