@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from archsearch.candidate.candidate import Candidate
 
 VERSION = 1
+NORMAL_95 = 1.959964
+"""So many standard errors to either side hold 95 % of a normal distribution."""
 ROUNDING = 1e-6
 """A limit that is broken by less than this share of its size is kept."""
 
@@ -66,6 +69,16 @@ class FittedParameter(Record):
     def deviation(self) -> float | None:
         """How far the value is off its reference, as a fraction of it; None without one, or if that is 0."""
         return abs(self.value / self.reference - 1.0) if self.reference else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval: normal around the fit and cut at the bounds; None if the standard error is not known."""
+        if self.std_error is None or not math.isfinite(self.std_error):
+            return None
+        half = NORMAL_95 * self.std_error
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return max(self.value - half, low), min(self.value + half, high)
 
 
 class FittedState(Record):

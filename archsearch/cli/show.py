@@ -48,13 +48,18 @@ def _show_run(study: Study, json: bool) -> None:
 def _show_candidate(study: Study, evaluation: Evaluation, json: bool) -> None:
     """One evaluation with its source."""
     from archsearch.cli.output import console, print_json
-    from archsearch.cli.tables import candidate_tables
+    from archsearch.cli.tables import candidate_tables, origin
+    from archsearch.report.bans import marks_of
 
     source = study.source(evaluation.number)
     if json:
         print_json({**evaluation.model_dump(mode="json"), "source": source})
         return
     out = console()
+    known = {item.candidate: item.number for item in study.evaluations()}
+    mark = marks_of(study).get(evaluation.number, "")
+    out.print(origin(evaluation, known, study.proposals().get(evaluation.number), mark))
+    out.print()
     for part in candidate_tables(evaluation):
         out.print(part)
         out.print()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archsearch.cli.output import plain_table
 from archsearch.report.leaderboard import HEADINGS, LEGEND, aligned, cells, four, rows_of
+from archsearch.report.parameters import interval_text
+from archsearch.report.persons import told
 from archsearch.report.references import off_by
 from archsearch.report.walls import NONE
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from archsearch.candidate.outcome import Evaluation
+    from archsearch.study.proposals import Proposal
     from archsearch.study.store import Study
 
 IDENTIFIED = {True: "yes", False: "no", None: "not known"}
@@ -39,7 +42,6 @@ def leaderboard_table(study: Study, top: int | None = 15, brief: bool = False) -
 
 def candidate_tables(evaluation: Evaluation) -> Iterator[RenderableType]:
     """What there is to say of one candidate, piece by piece."""
-    yield _heading(evaluation)
     if evaluation.failure is not None:
         failure = evaluation.failure
         yield f"failed ({failure.kind}): {failure.message}\n  {failure.remedy}"
@@ -57,12 +59,27 @@ def candidate_tables(evaluation: Evaluation) -> Iterator[RenderableType]:
         yield _nets(evaluation)
 
 
-def _heading(evaluation: Evaluation) -> str:
-    came_from = f", made from {', '.join(evaluation.parents)}" if evaluation.parents else ""
-    return (
-        f"number {evaluation.number}, candidate {evaluation.candidate}, proposed by {evaluation.author}{came_from}\n"
-        f"{evaluation.claim}" + ("\nran without walls (--i-accept-unsandboxed)" if evaluation.sandbox == NONE else "")
-    )
+def origin(evaluation: Evaluation, known: Mapping[str, int], proposal: Proposal | None, mark: str = "") -> str:
+    """Where a candidate comes from and what was decided about it, a line each.
+
+    Args:
+        evaluation: of the candidate.
+        known: id -> number of the candidates of the run, so that parents have theirs.
+        proposal: of the candidate; None if it is not remembered.
+        mark: what stands against it, see `report.bans`.
+    """
+    parents = [f"number {known[parent]}" if parent in known else parent for parent in evaluation.parents]
+    lines = [
+        f"number {evaluation.number}, candidate {evaluation.candidate}",
+        f"author: {evaluation.author}",
+        f"made from: {', '.join(parents) or 'nothing else'}",
+        f"claim: {evaluation.claim}" if evaluation.claim else "",
+        f"rationale: {proposal.candidate.rationale}" if proposal is not None and proposal.candidate.rationale else "",
+        f"decision: {told(proposal.decision)}" if proposal is not None else "",
+        mark,
+        "ran without walls (--i-accept-unsandboxed)" if evaluation.sandbox == NONE else "",
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def _scores(evaluation: Evaluation) -> Table:
@@ -80,12 +97,13 @@ def _parameters(evaluation: Evaluation) -> Table:
 
     compared = any(fitted.reference is not None for fitted in evaluation.parameters.values())
     more = ("reference", "off by") if compared else ()
-    table = plain_table("parameter", "value", "± std. error", "unit", "bounds", "identified", *more)
+    table = plain_table("parameter", "value", "± std. error", "95 % interval", "unit", "bounds", "identified", *more)
     for name, fitted in evaluation.parameters.items():
         bounds = f"{_bound(fitted.low)} to {_bound(fitted.high)}"
         identified = IDENTIFIED[fitted.identified]
         beside = (four(fitted.reference), off_by(fitted) or "-") if compared else ()
-        table.add_row(name, aligned(fitted.value), four(fitted.std_error), fitted.unit, bounds, identified, *beside)
+        told_by = (aligned(fitted.value), four(fitted.std_error), interval_text(fitted))
+        table.add_row(name, *told_by, fitted.unit, bounds, identified, *beside)
     return table
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsearch.bundled import compiled
+from archsearch.candidate.equation_text import latex_block
 from archsearch.candidate.outcome import Evaluation, FittedParameter
 from archsearch.errors import RequestError
-from archsearch.export.equations import equations_latex
 from archsearch.problem.latex import latex_name
 from archsearch.problem.problem import Problem
 
@@ -60,7 +60,7 @@ def latex_file(problem: Problem, evaluation: Evaluation, source: str) -> str:
         number=evaluation.number,
         candidate=evaluation.candidate,
         nrmse=f"{evaluation.validation.nrmse:.4g}",
-        equations=[_aligned(equation) for equation in equations_latex(source, problem.space).values()],
+        equations=latex_block(source, problem.space),
         parameters=[_parameter(name, fitted, problem) for name, fitted in _named(evaluation.parameters).items()],
         compared=any(fitted.reference is not None for fitted in evaluation.parameters.values()),
         nets=[
@@ -69,12 +69,6 @@ def latex_file(problem: Problem, evaluation: Evaluation, source: str) -> str:
             for name, net in evaluation.nets.items()
         ],
     )
-
-
-def _aligned(equation: str) -> str:
-    r"""An equation, or a limit, with the place marked at which it stands below the others."""
-    sign = " = " if " = " in equation else r" \geq "
-    return equation.replace(sign, f" &{sign.lstrip()}", 1)
 
 
 def _named(parameters: Mapping[str, FittedParameter]) -> dict[str, FittedParameter]:

@@ -12,9 +12,9 @@ from safetensors.torch import load
 from torch import Tensor
 
 from archsearch.bundled import compiled, template
+from archsearch.candidate.equation_text import equations_latex
 from archsearch.candidate.outcome import Evaluation, Score
 from archsearch.errors import RunError
-from archsearch.export.equations import equations_latex
 from archsearch.export.fieldsource import field_training
 from archsearch.export.literals import literal
 from archsearch.export.netsource import net_source

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from latex2mathml.converter import convert
 
+from archsearch.candidate.equation_text import is_static, other_lines
 from archsearch.candidate.equations import Piece, equations_of
 from archsearch.problem.latex import latex_name
 from archsearch.problem.space import SearchSpace
@@ -55,11 +56,17 @@ class Equation:
 
 def equations(source: str, space: SearchSpace) -> tuple[Equation, ...]:
     """The equations of a candidate, one for each state."""
-    left = r"\frac{\partial %s}{\partial t} =" if space.is_field else r"\frac{d\,%s}{dt} ="
+    rate = r"\frac{\partial %s}{\partial t} =" if space.is_field else r"\frac{d\,%s}{dt} ="
+    left = "%s =" if is_static(source) else rate
     return tuple(
         Equation(state, mathml(left % latex_name(state)), _parts(pieces))
         for state, pieces in equations_of(source, space).items()
     )
+
+
+def further_lines(source: str) -> tuple[str, ...]:
+    """MathML of what the other methods of a candidate return: what is measured, initial states, limits."""
+    return tuple(mathml(line) for line in other_lines(source).values())
 
 
 def mathml(latex: str) -> str:

@@ -28,6 +28,7 @@ from archsearch.report.drawing import (
     plain_ticks,
 )
 from archsearch.report.field_figure import field_figure
+from archsearch.report.growth import growth_figure
 from archsearch.report.leaderboard import BASELINES, baselines_of
 from archsearch.report.learned import learned_figure
 from archsearch.report.progress import progress_figure
@@ -41,7 +42,7 @@ MOST_TRAJECTORIES = 4
 
 
 def figures_of(study: Study, width: float = WIDE) -> dict[str, Figure]:
-    """Every figure of a run by name: `progress`; if anything fits `fit`, `residuals`; with nets also `nets`."""
+    """Every figure of a run by name: `progress`, and what there is of `fit`, `residuals`, `growth` and `nets`."""
     figures = {"progress": progress_figure(study.evaluations(), baselines_of(study), study.sanity, width)}
     models = models_of(study)
     if models:
@@ -55,6 +56,8 @@ def figures_of(study: Study, width: float = WIDE) -> dict[str, Figure]:
             else fit_figure(problem, models, errors, width)
         )
         figures["residuals"] = residual_figure(problem, models[0], width)
+        growth = growth_figure(problem, models, width)
+        figures |= {"growth": growth} if growth is not None else {}
         source, weights = study.source(best.number), study.weights(best.number)
         nets = learned_figure(problem, source, weights, models[0].predictions, width)
         figures |= {"nets": nets} if nets is not None else {}

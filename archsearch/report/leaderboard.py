@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from archsearch.candidate.outcome import Evaluation
 from archsearch.candidate.ranking import best
+from archsearch.report.bans import marks_of
 
 if TYPE_CHECKING:
     from archsearch.study.store import Study
@@ -43,6 +44,8 @@ class Row:
         parameters: the number of its physical parameters.
         seconds: what it took to evaluate.
         failure: kind and sentence, for a failure.
+        author: who proposed it.
+        mark: what stands against it, `banned by NAME`; usually empty.
     """
 
     rank: int | None
@@ -59,6 +62,8 @@ class Row:
     parameters: int
     seconds: float
     failure: str
+    author: str = ""
+    mark: str = ""
 
     @property
     def name(self) -> str:
@@ -82,7 +87,10 @@ def aligned(value: float | None) -> str:
 
 
 def leaderboard(
-    ranked: Sequence[Evaluation], baselines: Mapping[str, Evaluation], top: int | None = None
+    ranked: Sequence[Evaluation],
+    baselines: Mapping[str, Evaluation],
+    top: int | None = None,
+    marks: Mapping[int, str] | None = None,
 ) -> tuple[Row, ...]:
     """The first `top` rows of a ranking, and below them the best and every baseline: the comparison is always there.
 
@@ -90,11 +98,13 @@ def leaderboard(
         ranked: evaluations, best first, failures last.
         baselines: by key, as `Study.baselines()` has them.
         top: how many rows besides the baselines; None for all.
+        marks: number -> what stands against it, see `bans.marks_of`.
     """
     keys = {evaluation.number: key for key, evaluation in baselines.items()}
     chosen = best(ranked)
+    known = marks or {}
     rows = [
-        _row(place, evaluation, keys.get(evaluation.number, ""), evaluation is chosen)
+        _row(place, evaluation, keys.get(evaluation.number, ""), evaluation is chosen, known.get(evaluation.number, ""))
         for place, evaluation in enumerate(ranked, 1)
     ]
     shown = (row for place, row in enumerate(rows, 1) if top is None or place <= top or row.baseline or row.chosen)
@@ -103,7 +113,7 @@ def leaderboard(
 
 def rows_of(study: Study, top: int | None = 15) -> tuple[Row, ...]:
     """The leaderboard of a run."""
-    return leaderboard(study.ranked(), baselines_of(study), top)
+    return leaderboard(study.ranked(), baselines_of(study), top, marks_of(study))
 
 
 def baselines_of(study: Study) -> dict[str, Evaluation]:
@@ -115,10 +125,11 @@ def cells(row: Row) -> tuple[str, ...]:
     """A row as text, in the order of `HEADINGS`."""
     error = row.failure if row.error is None else four(row.error)
     place = "-" if row.rank is None else f"{CHOSEN if row.chosen else ''}{row.rank}"
-    return (place, str(row.number), error, row.name, str(row.weights), str(row.parameters), f"{row.seconds:.0f}")
+    name = f"{row.name} [{row.mark}]" if row.mark else row.name
+    return (place, str(row.number), error, name, str(row.weights), str(row.parameters), f"{row.seconds:.0f}")
 
 
-def _row(place: int, evaluation: Evaluation, baseline: str, chosen: bool) -> Row:
+def _row(place: int, evaluation: Evaluation, baseline: str, chosen: bool, mark: str) -> Row:
     """The row of one evaluation."""
     failure = evaluation.failure
     validation = evaluation.validation
@@ -137,4 +148,6 @@ def _row(place: int, evaluation: Evaluation, baseline: str, chosen: bool) -> Row
         parameters=len(evaluation.parameters),
         seconds=evaluation.seconds,
         failure=f"{failure.kind}: {failure.message.splitlines()[0]}" if failure is not None else "",
+        author=evaluation.author,
+        mark=mark,
     )

@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from archsearch.candidate.outcome import Evaluation
-from archsearch.problem.problem import Part, Problem
-from archsearch.problem.trajectories import over
-from archsearch.report.leaderboard import BASELINES, baselines_of, four
+from archsearch.candidate.ranking import size
+from archsearch.problem.problem import Problem
+from archsearch.report.comparison import LEAST_UNITS, Comparison, comparisons_of
+from archsearch.report.leaderboard import baselines_of, four
 from archsearch.report.references import about_references
 from archsearch.report.sealed import RIVALS, about_test, sealed_scores
 from archsearch.report.walls import about_walls
+from archsearch.report.wording import listed, percent
 
 if TYPE_CHECKING:
     from archsearch.study.store import Study
 
-LEAST_TRAJECTORIES = 5
-"""Below this many held-out trajectories a bootstrap interval would be a fiction."""
-RESAMPLES = 4000
-MUCH = 0.95
-"""Beyond this reduction of the error a factor says more than per cent."""
-
 Answer = Literal["yes", "no", "undecided", "nothing"]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The best model against one baseline.
-
-    Attributes:
-        baseline: `physics`, `net` or `physics_plus_net`.
-        name: how the baseline is called.
-        number: its number in the run.
-        error: its nrmse on the validation data.
-        reduction: by what fraction the best has less error (negative: more).
-        interval: 95 % interval of the reduction over resampled trajectories; None with too few of them.
-    """
-
-    baseline: str
-    name: str
-    number: int
-    error: float
-    reduction: float
-    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -77,13 +51,14 @@ def judge(study: Study, problem: Problem) -> Verdict:
         headline = f"Nothing fits: none of the {len(study.evaluations())} candidates could be scored."
         return Verdict("nothing", headline, ("What went wrong with each is listed below.",), ())
     kind = kind_of(best, baselines_of(study))
-    comparisons = _comparisons(study, problem, best)
+    comparisons = comparisons_of(study, problem, best)
     test = sealed_scores(study, best)
     overtaken_by = test.overtaken_by if test is not None else ()
     answer = _answer(best, kind, comparisons, overtaken_by)
     sentences = (
         _numbers(best, comparisons),
         *_choice(study, best),
+        *about_nets(study.ranked(), best),
         *_spread(problem, comparisons),
         *_sanity(study, best),
         *about_test(test, problem.test is not None),
@@ -107,60 +82,12 @@ def kind_of(evaluation: Evaluation, baselines: dict[str, Evaluation]) -> str:
     return "a model of library terms" if all(term.status == "added" for term in used) else "corrected physics"
 
 
-def bootstrap(
-    best: dict[str, float], other: dict[str, float], sizes: dict[str, int], generator: np.random.Generator
-) -> tuple[float, float] | None:
-    """A 95 % interval of the reduction of the error, over trajectories drawn with replacement, in pairs.
-
-    Args:
-        best: nrmse of each trajectory under the best model.
-        other: the same under the baseline.
-        sizes: how many observations each trajectory is scored on.
-        generator: where the draws come from.
-
-    Returns:
-        The 2.5 and 97.5 percentiles; None with fewer than five trajectories or where one of them diverged.
-
-    The percentile bootstrap of Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
-    """
-    names = [name for name in sizes if name in best and name in other]
-    squares = np.array([[best[name] ** 2, other[name] ** 2] for name in names])
-    if len(names) < LEAST_TRAJECTORIES or not np.all(np.isfinite(squares)):
-        return None
-    weights = np.array([sizes[name] for name in names], dtype=float)
-    draws = generator.integers(len(names), size=(RESAMPLES, len(names)))
-    errors = np.sqrt((squares[draws] * weights[draws, None]).sum(1) / weights[draws].sum(1)[:, None])
-    low, high = np.percentile(1 - errors[:, 0] / np.maximum(errors[:, 1], 1e-300), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def scored_sizes(part: Part) -> dict[str, int]:
-    """How many observations each trajectory of a part is scored on, by its id."""
-    observed = part.trajectories.observed
-    counted = (over(part.scored, observed) & observed).reshape(len(observed), -1).sum(1)
-    return {name: int(count) for name, count in zip(part.trajectories.ids, counted, strict=True)}
-
-
-def _comparisons(study: Study, problem: Problem, best: Evaluation) -> tuple[Comparison, ...]:
-    """The best against every baseline that was scored and is not the best itself."""
-    generator = np.random.default_rng(study.settings.seed)
-    sizes = scored_sizes(problem.validation)
-    found = []
-    for key, other in baselines_of(study).items():
-        if other.validation is None or best.validation is None or other.number == best.number:
-            continue
-        interval = bootstrap(best.validation.per_trajectory, other.validation.per_trajectory, sizes, generator)
-        reduction = 1 - best.error / other.error if np.isfinite(other.error) else 1.0
-        found.append(Comparison(key, BASELINES[key], other.number, other.error, reduction, interval))
-    return tuple(found)
-
-
 def _answer(best: Evaluation, kind: str, comparisons: tuple[Comparison, ...], overtaken_by: tuple[str, ...]) -> Answer:
     """Yes only if a joint model beats the physics and the net, as far as intervals and test data tell."""
     rivals = [item for item in comparisons if item.baseline in RIVALS]
     if kind in ("the physics as given", "a net alone") or any(four(r.error) == four(best.error) for r in rivals):
         return "no"
-    if overtaken_by or any(item.interval is not None and item.interval[0] <= 0 for item in rivals):
+    if overtaken_by or any(item.told_apart is False for item in rivals):
         return "undecided"
     return "yes"
 
@@ -176,6 +103,24 @@ def _choice(study: Study, best: Evaluation) -> tuple[str, ...]:
     )
 
 
+def about_nets(ranked: Sequence[Evaluation], best: Evaluation) -> list[str]:
+    """Whether a net beside the physics was needed: the best beside the best of the other sort, with or without."""
+    scored = [item for item in ranked if item.validation is not None]
+    others = [item for item in scored if (_is_joint(item) if not best.nets else not item.nets)]
+    if not others:
+        return []
+    other = others[0]
+    error = f"number {other.number}, has {four(other.error)}"
+    if best.nets:
+        return [f"The best model without a net, {error}."]
+    told = "" if other.error >= best.error else f", with {size(other)} fitted numbers in the place of {size(best)}"
+    return [f"It needs no net: the best model that joins one with the physics, {error}{told}."]
+
+
+def _is_joint(item: Evaluation) -> bool:
+    return bool(item.nets) and any(term.status != "dropped" for term in item.terms.values())
+
+
 def _headline(answer: Answer, kind: str, comparisons: tuple[Comparison, ...], overtaken_by: tuple[str, ...]) -> str:
     """The answer in one sentence."""
     rivals = " and ".join(f"the {item.name}" for item in comparisons if item.baseline in RIVALS)
@@ -188,6 +133,11 @@ def _headline(answer: Answer, kind: str, comparisons: tuple[Comparison, ...], ov
     if overtaken_by:
         better = " and ".join(overtaken_by)
         return f"{kind[0].upper()}{kind[1:]} is ahead where models were chosen, but {better} on the sealed test data."
+    tied = [f"the {item.name}" for item in comparisons if item.baseline in RIVALS and item.told_apart is False]
+    clear = [f"the {item.name}" for item in comparisons if item.baseline in RIVALS and item.told_apart is not False]
+    if answer == "undecided" and clear:
+        rest = " and ".join(tied)
+        return f"{kind[0].upper()}{kind[1:]} is better than {' and '.join(clear)}, but cannot be told from {rest}."
     if answer == "undecided":
         return f"The best model found is {kind}, ahead of {rivals}, but by less than chance can explain."
     return f"{kind[0].upper()}{kind[1:]} predicts the held-out data better than {rivals}."
@@ -195,44 +145,31 @@ def _headline(answer: Answer, kind: str, comparisons: tuple[Comparison, ...], ov
 
 def _numbers(best: Evaluation, comparisons: tuple[Comparison, ...]) -> str:
     """The errors side by side."""
-    others = [f"{four(item.error)} for the {item.name} ({_change(item)})" for item in comparisons]
-    beside = f", beside {_listed(others)}" if others else ""
+    others = [f"{four(item.error)} for the {item.name} ({item.change})" for item in comparisons]
+    beside = f", beside {listed(others)}" if others else ""
     return f"On the held-out data number {best.number} has an error (nrmse) of {four(best.error)}{beside}."
-
-
-def _change(item: Comparison) -> str:
-    """How much lower or higher the error of the best is than that of a baseline."""
-    if MUCH < item.reduction < 1:
-        return f"{float(f'{1 / (1 - item.reduction):.2g}'):,.0f} times lower"
-    return f"{percent(abs(item.reduction))} {'lower' if item.reduction >= 0 else 'higher'}"
-
-
-def percent(fraction: float) -> str:
-    """A fraction in per cent, without decimals unless it is close to 0 or to 1; the space does not break."""
-    if 0.999 < fraction < 1:
-        return "more than 99.9\u00a0%"
-    return f"{fraction * 100:.{0 if 0.01 <= abs(fraction) <= 0.99 else 1}f}\u00a0%"
-
-
-def _listed(parts: list[str]) -> str:
-    """`a, b and c`."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
 def _spread(problem: Problem, comparisons: tuple[Comparison, ...]) -> list[str]:
     """What is known of the uncertainty of the comparison."""
     number = len(problem.validation.trajectories)
-    if number < LEAST_TRAJECTORIES:
-        noun = "One held-out trajectory gives" if number == 1 else f"{number} held-out trajectories give"
-        return [f"{noun} no confidence interval, so how far this carries to other data is not known."]
     parts = [
         f"{percent(item.interval[0])} to {percent(item.interval[1])} against the {item.name}"
         for item in comparisons
         if item.interval is not None
     ]
-    if not parts:
+    few = number < LEAST_UNITS
+    if not few and not parts:
         return ["No confidence interval is given, because some rollouts diverged."]
-    return [f"95\u00a0% intervals of the reduction, over the {number} held-out trajectories: {_listed(parts)}."]
+    over = "held-out sampling times" if few else f"{number} held-out trajectories"
+    told = [f"95\u00a0% intervals of the reduction, over the {over}: {listed(parts)}."] if parts else []
+    return told + ([_carries(number, "none over trajectories" if parts else "no confidence interval")] if few else [])
+
+
+def _carries(number: int, what: str) -> str:
+    """What few trajectories do not tell."""
+    gives = "One held-out trajectory gives" if number == 1 else f"{number} held-out trajectories give"
+    return f"{gives} {what}, so how far this carries to other data is not known."
 
 
 def _sanity(study: Study, best: Evaluation) -> list[str]:
@@ -255,13 +192,13 @@ def _reservations(study: Study, best: Evaluation) -> list[str]:
     found.append("Each candidate was trained once, so the spread over random seeds is not known.")
     broken = [name for name, limit in best.limits.items() if limit.kept is False]
     if broken:
-        found.append(f"Its rollouts break the {'limit' if len(broken) == 1 else 'limits'} {_listed(broken)}.")
+        found.append(f"Its rollouts break the {'limit' if len(broken) == 1 else 'limits'} {listed(broken)}.")
     vague = [name for name, parameter in best.parameters.items() if parameter.identified is False]
     if vague:
         verb = "is" if len(vague) == 1 else "are"
-        found.append(f"The data do not determine {_listed(vague)}, which {verb} not to be read as measured.")
+        found.append(f"The data do not determine {listed(vague)}, which {verb} not to be read as measured.")
     hidden = [name for name, state in best.hidden_states.items() if state.identified is False]
     if hidden:
         what = "hidden state" if len(hidden) == 1 else "hidden states"
-        found.append(f"The data do not determine the {what} {_listed(hidden)}: other courses fit as well.")
+        found.append(f"The data do not determine the {what} {listed(hidden)}: other courses fit as well.")
     return found

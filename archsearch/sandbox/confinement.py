@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from archsearch.sandbox import canaries, capabilities, gpu, kernel, landlock, rules, seccomp
 from archsearch.sandbox.descriptors import close_all_but
-from archsearch.sandbox.limits import apply_limits, baseline
+from archsearch.sandbox.limits import apply_limits, baseline, common_limits
 from archsearch.sandbox.tiers import Tier
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ class Walls:
 def prepare(tier: Tier, gpu_index: int | None = None) -> None:
     """Do once what is the same for all children, in the process that will fork them, after it has imported all.
 
-    This process itself gives up its environment and the rights of root by it, and its children inherit that. Optional:
-    without it, each child does all of it, which costs it milliseconds.
+    This process itself gives up its environment and the rights of root by it, takes on the limits that all jobs have,
+    and is the first to go where memory runs out; its children inherit that. Optional: without it, each child does all
+    of it, which costs it milliseconds.
 
     Raises:
         OSError: the kernel refused; then so will every child.
@@ -60,6 +61,10 @@ def prepare(tier: Tier, gpu_index: int | None = None) -> None:
     _blocked_signals()
     kernel.default_signal(signal.SIGXCPU)  # which nobody handles; what it takes to call this is then found
     baseline()
+    with contextlib.suppress(OSError, ValueError):  # then each child tries again, and says why it cannot run anything
+        common_limits()
+    if sys.platform == "linux":
+        _first_to_go()
     if tier in (Tier.LANDLOCK_SECCOMP, Tier.SECCOMP):
         _give_up_rights()
         _filter(tier, gpu_index)
@@ -160,8 +165,12 @@ def _leave_parent(parent_pid: int) -> None:
         os.environ.clear()
 
 
+@functools.cache
 def _first_to_go() -> None:
-    """Where memory runs out, the kernel is to end this process and no other; no wall, so it may fail."""
+    """Where memory runs out, the kernel is to end this process and no other; no wall, so it may fail.
+
+    Done once, and inherited. Of the zygote and its children the kernel takes the largest, which is the one that grows.
+    """
     with contextlib.suppress(OSError):
         score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
         os.write(score, b"1000")

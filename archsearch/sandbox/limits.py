@@ -45,9 +45,18 @@ def apply_limits(limits: Limits, gpu: bool = False) -> None:
     _limit(resource.RLIMIT_FSIZE, (limits.memory_mb if gpu else 0) * MEGABYTE)
     _limit(resource.RLIMIT_CPU, limits.cpu_seconds)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_MEMLOCK, limits.memory_mb * MEGABYTE if gpu else 0)
+    common_limits()
+
+
+@functools.cache
+def common_limits() -> None:
+    """Those that are the same for every job, and that a process which only forks jobs can live with as well.
+
+    Set once: a fork inherits them, and nothing raises them again.
+    """
     _limit(resource.RLIMIT_STACK, STACK_MB * MEGABYTE)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_MEMLOCK, limits.memory_mb * MEGABYTE if gpu else 0)
     if sys.platform == "linux":
         _limit(resource.RLIMIT_MSGQUEUE, 0)
         _limit(resource.RLIMIT_NICE, 0)

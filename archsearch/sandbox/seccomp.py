@@ -62,17 +62,20 @@ class Filter:
 
     def of_process(self, pid: int) -> bytes:
         """The program for one process."""
-        code = bytearray(self.code)
-        for place in self.own_pid_at:
-            struct.pack_into("<I", code, place, pid)
-        return bytes(code)
+        return pid.to_bytes(4, "little").join(self._pieces)
+
+    @functools.cached_property
+    def _pieces(self) -> tuple[bytes, ...]:
+        """The program without those bytes: joining these costs a child less than writing into a copy."""
+        begins, ends = (0, *(place + 4 for place in self.own_pid_at)), (*self.own_pid_at, len(self.code))
+        return tuple(self.code[begin:end] for begin, end in zip(begins, ends, strict=True))
 
 
 @functools.cache
 def assembled(rules: tuple[Rule, ...]) -> Filter:
     """The rules as a program for this architecture; made once, since it takes longer than all that a child does."""
     made = assemble(program(rules, kernel.own_table()))
-    _for_the_kernel(made.code)  # so that what this makes on the way is there for every child as well
+    _for_the_kernel(made.of_process(0))  # so that what this makes on the way is there for every child as well
     return made
 
 

@@ -6,15 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from archsearch.training.batches import Batch
 from archsearch.training.fit import Fit
 from archsearch.training.hidden_states import hidden_states
-from archsearch.training.least_squares import UNINFORMED, LeastSquares, Linearised, Point
-
-CONTRACTION = 0.5
-"""A parameter is identified if the data leave less than this share of the standard deviation of its prior."""
+from archsearch.training.identified import judged, raw_spread, share_of_nets
+from archsearch.training.least_squares import LeastSquares, Linearised, Point
 
 
 def diagnose(found: Fit) -> dict[str, Any]:
@@ -30,21 +27,14 @@ def diagnose(found: Fit) -> dict[str, Any]:
         The local test is that of science's standard theory of nuisance parameters: the information about the physics
         is what remains after projecting out the tangents of the nets (Robinson 1988, Econometrica 56:931).
     """
-    model = found.loss.model
-    with torch.enable_grad():
-        values = model.parameter_values()
-        slopes = {name: _slope(value, model.raw) for name, value in values.items()}
+    model, settings = found.loss.model, found.loss.settings
     noise = max(found.error, float(found.loss.noise))  # its unit is what the fit leaves, or what the smooth left
     point, around = _around(found)
-    spread = _raw_spread(found, around, noise)
-    errors = {name: _length(slope, spread) for name, slope in slopes.items()}
-    prior = max(found.loss.settings.parameter_prior, UNINFORMED) ** -0.5
-    widths = {name: _length(slope, torch.full_like(spread, prior)) for name, slope in slopes.items()}
-    enough = _observations(found) > len(values) + found.loss.initial.count()
+    size = len(model.raw)
+    spread = raw_spread(around.curvature.covariance(noise, size), size)
+    enough = _observations(found) > len(model.parameter_values()) + found.loss.initial.count()
     hidden = hidden_states(found.loss, point.p, around.path, around.answers, noise)
-    return {
-        "std_error": errors,
-        "identified": {name: enough and errors[name] < CONTRACTION * widths[name] for name in errors},
+    return judged(model, spread, settings.parameter_prior, enough) | {
         "hidden_states": {
             name: vars(replace(state, identified=enough and state.identified)) for name, state in hidden.items()
         },
@@ -56,30 +46,11 @@ def _observations(found: Fit) -> int:
     return int(torch.isfinite(found.loss.samples.states).sum())
 
 
-def _slope(value: Tensor, raw: Tensor) -> Tensor:
-    (slope,) = torch.autograd.grad(value, raw, retain_graph=True)
-    return slope.cpu()
-
-
-def _length(slope: Tensor, spread: Tensor) -> float:
-    """Standard deviation of a value whose raw coordinates have these."""
-    return float(torch.where(slope != 0, slope * spread, 0.0).square().sum().sqrt())
-
-
 def _around(found: Fit) -> tuple[Point, Linearised]:
     """The fitted point, and the problem around it without what only chooses among models that the data cannot tell."""
     squares = LeastSquares(found.loss, Batch.whole(found.loss), regularized=False, informed=False, single=False)
     point = squares.here()
     return point, squares.linearised(point, squares.visit(point))
-
-
-def _raw_spread(found: Fit, around: Linearised, noise: float) -> Tensor:
-    """(number of raw parameters,): posterior standard deviations; infinite where the equations are singular."""
-    size = len(found.loss.model.raw)
-    covariance = around.curvature.covariance(noise, size)
-    if covariance is None:
-        return torch.full((size,), torch.inf, dtype=torch.float64)
-    return covariance.diagonal().clamp(min=0).sqrt().cpu()
 
 
 @torch.no_grad()
@@ -90,4 +61,4 @@ def share(found: Fit) -> float:
         return 0.0
     full = loss.field()(*loss.nodes()) / loss.slope
     physics = loss.coordinates.field(loss.model.nulled())(*loss.nodes()) / loss.slope
-    return float((full - physics).square().mean().sqrt() / full.square().mean().sqrt().clamp(min=1e-12))
+    return share_of_nets(full, physics)

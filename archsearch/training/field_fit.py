@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
-from archsearch.training.diagnose import CONTRACTION
 from archsearch.training.field_problem import CLEAN
+from archsearch.training.identified import judged, raw_spread, share_of_nets
 from archsearch.training.least_squares import UNINFORMED
 from archsearch.training.sensitivities import Flat
 from archsearch.training.stages import Stage
@@ -54,22 +54,12 @@ def diagnose_field(found: FieldFit) -> dict[str, Any]:
     time tell, and not how errors add up over a rollout, so that standard errors are too large rather than too small. Of
     the bias that noise in the frames leaves they know nothing.
     """
-    model = found.model
-    with torch.enable_grad():
-        values = model.parameter_values()
-        slopes = {name: torch.autograd.grad(value, model.raw, retain_graph=True)[0] for name, value in values.items()}
-    spread = _raw_spread(found).to(model.raw)
-    prior = max(found.parameter_prior, UNINFORMED) ** -0.5
-    errors = {name: float((slope * spread).nan_to_num(posinf=math.inf).norm()) for name, slope in slopes.items()}
-    return {
-        "std_error": errors,
-        "identified": {name: errors[name] < CONTRACTION * prior * float(slopes[name].norm()) for name in errors},
-        "share": _share(found),
-    }
+    spread = raw_spread(_covariance(found), len(found.model.raw))
+    return judged(found.model, spread, found.parameter_prior, enough=True) | {"share": _share(found)}
 
 
-def _raw_spread(found: FieldFit) -> Tensor:
-    """(number of raw parameters,): standard deviations, weights of the nets integrated out; infinite if singular."""
+def _covariance(found: FieldFit) -> Tensor | None:
+    """Of the raw parameters, weights of the nets integrated out; None if the equations are singular."""
     p = Flat.of(found.model).vector(found.model)
     size = len(found.model.raw)
     rows = found.weak.rows(p.to(torch.float32), max(POINTS, PER_UNKNOWN * len(p))).double()
@@ -77,9 +67,9 @@ def _raw_spread(found: FieldFit) -> Tensor:
     information.diagonal().add_(UNINFORMED)
     factor, singular = torch.linalg.cholesky_ex(information)
     if int(singular):
-        return p.new_full((size,), torch.inf)
+        return None
     sides = torch.eye(len(p), size, dtype=rows.dtype, device=rows.device)
-    return torch.cholesky_solve(sides, factor).diagonal().clamp(min=0).sqrt()
+    return torch.cholesky_solve(sides, factor)[:size]
 
 
 @torch.no_grad()
@@ -88,4 +78,4 @@ def _share(found: FieldFit) -> float:
     if not found.model.nets():
         return 0.0
     full, physics = found.weak.parts(Flat.of(found.model).vector(found.model).to(torch.float32))
-    return float((full - physics).square().mean().sqrt() / full.square().mean().sqrt().clamp(min=1e-12))
+    return share_of_nets(full, physics)

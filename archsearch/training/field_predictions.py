@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from archsearch.errors import DataError
 from archsearch.hybrid import HybridModel
+from archsearch.training.accurate import accurate
 from archsearch.training.field_rollouts import field_rollout
 from archsearch.training.field_windows import inputs_with_grid, with_grid
-from archsearch.training.integrate import Coordinates, accurate
+from archsearch.training.integrate import Coordinates
 from archsearch.training.task import Samples, Task
 
 FINE_SUBSTEPS = 8
@@ -52,8 +53,11 @@ class RolledFields:
         return z.reshape(*z.shape[:2], *shape)
 
     @torch.no_grad()
-    def without(self, term: str) -> Tensor:
-        """(N, T, *grid, n): the rollout with one term closed, by fixed steps: it tells how bad it is."""
+    def without(self, terms: Sequence[str]) -> dict[str, Tensor]:
+        """(N, T, *grid, n): the rollouts with one term closed, by its name, by fixed steps: they tell how bad it is."""
+        return {name: self._closed(name) for name in terms}
+
+    def _closed(self, term: str) -> Tensor:
         closed, samples = self._model.with_gates({term: 0.0}), self._task.samples
         substeps = max(self._task.settings.substeps, FINE_SUBSTEPS)
         z = field_rollout(closed, self._z0, samples.times, samples.inputs, substeps, self._coordinates)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from archsearch.training.batches import Batch
+from archsearch.training.identified import CONTRACTION
 from archsearch.training.least_squares import UNINFORMED
 from archsearch.training.losses import Loss
 from archsearch.training.prepare import unseen
@@ -15,8 +16,6 @@ from archsearch.training.schemes import Path
 from archsearch.training.sensitivities import Sensitivities
 from archsearch.training.trajectory_rows import Rows, TrajectoryRows
 
-SHARE = 0.5
-"""A hidden state is identified if the data alone leave less than this share of its spread: half, as for parameters."""
 STILL = 1e-9
 """A state that varies by less than this share of its size along each trajectory is a parameter of the trajectory."""
 
@@ -76,7 +75,7 @@ def hidden_states(loss: Loss, p: Tensor, path: Path, answers: Sensitivities, noi
     errors = _typical(_deviations(linear, known, noise), valid)
     by_data = _typical(_deviations(linear, alone, noise), valid)
     names = [name for name, is_hidden in zip(loss.model.states, hidden.tolist(), strict=True) if is_hidden]
-    rows = zip(names, errors.tolist(), spreads.tolist(), (by_data < SHARE * spreads).tolist(), strict=True)
+    rows = zip(names, errors.tolist(), spreads.tolist(), (by_data < CONTRACTION * spreads).tolist(), strict=True)
     return {name: HiddenState(*row) for name, *row in rows}
 
 

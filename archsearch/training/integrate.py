@@ -1,4 +1,4 @@
-"""Integrate a hybrid model: interval by interval, so that inputs jump where the data say they do.
+"""Integrate a hybrid model by fixed steps: interval by interval, so that inputs jump where the data say they do.
 
 Times may differ between trajectories: each sampling interval is integrated in its own unit, s in [0, 1], for all
 trajectories at once. Padding repeats a time, so its interval has length 0 and the state stands still.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,8 +64,21 @@ class Coordinates:
         return inner_field
 
 
-def _interval(field: Field, start: Tensor, step: Tensor, u: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+def interval_field(field: Field, start: Tensor, step: Tensor, u: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """The field (s, z) -> dz/ds on intervals that begin at `start` (N,), `step` (N,) long, s from 0 to 1."""
     return lambda s, z: step.unsqueeze(-1) * field(start + s * step, z, u)
+
+
+def dense_times(times: Tensor, dense: int) -> Tensor:
+    """(N, T) sample times to (N, (T - 1) * dense + 1), evenly within each interval."""
+    part = torch.arange(dense, dtype=times.dtype) / dense
+    inside = times[:, :-1, None] + (times[:, 1:] - times[:, :-1])[..., None] * part
+    return torch.cat([inside.flatten(1), times[:, -1:]], 1)
+
+
+def dense_inputs(inputs: Tensor, dense: int) -> Tensor:
+    """(N, T, m) inputs at the samples to (N, (T - 1) * dense + 1, m), held from each sample to the next."""
+    return inputs.repeat_interleave(dense, 1)[:, : (inputs.shape[1] - 1) * dense + 1]
 
 
 def rollout(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, substeps: int) -> Tensor:
@@ -97,7 +109,7 @@ def solver_rollout(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, subs
     options = {"step_size": 1.0 / substeps}
     states = [z0]
     for k in range(times.shape[1] - 1):
-        right = _interval(field, times[:, k], times[:, k + 1] - times[:, k], inputs[:, k])
+        right = interval_field(field, times[:, k], times[:, k + 1] - times[:, k], inputs[:, k])
         states.append(odeint(right, states[-1], unit, method="rk4", options=options)[-1])
     return torch.stack(states, 1)
 
@@ -133,74 +145,3 @@ def runge_kutta_stages(field: Field, z: Tensor, t: Tensor, h: Tensor, u: Tensor)
     z4 = z + step * (k1 - k2 + k3)
     k4 = field(t + h, z4, u)
     return (z, z2, z3, z4), z + step * (k1 + 3 * (k2 + k3) + k4) / 8
-
-
-RELATIVE = 1e-10
-"""Tolerance of every number that is reported; the absolute one is a hundredth of it, times the size of the states."""
-MOST_STEPS = 20_000
-
-
-def accurate(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, dense: int, relative: float = RELATIVE) -> Tensor:
-    """Integrate with an adaptive method (Dormand & Prince 1980) to tight tolerances, for every number that is reported.
-
-    Args:
-        field: vector field.
-        z0: (N, n), inner coordinates.
-        times: (N, T), time unit.
-        inputs: (N, T, m).
-        dense: points returned per sampling interval.
-        relative: tolerance.
-
-    Returns:
-        (N, (T - 1) * dense + 1, n), inner coordinates; every `dense`-th point is a sample. NaN from where a trajectory
-        cannot be integrated further.
-    """
-    together = _accurate(field, z0, times, inputs, dense, relative)
-    if together is not None:
-        return together
-    alone = [_alone(field, z0[i : i + 1], times[i : i + 1], inputs[i : i + 1], dense, relative) for i in range(len(z0))]
-    return torch.cat(alone)
-
-
-def _alone(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, dense: int, relative: float) -> Tensor:
-    """One trajectory; NaN from the first interval that cannot be integrated."""
-    pieces, z = [z0.unsqueeze(1)], z0
-    for k in range(times.shape[1] - 1):
-        piece = _accurate(field, z, times[:, k : k + 2], inputs[:, k : k + 2], dense, relative)
-        if piece is None:
-            missing = (times.shape[1] - 1 - k) * dense
-            pieces.append(z0.new_full((1, missing, z0.shape[1]), torch.nan))
-            break
-        pieces.append(piece[:, 1:])
-        z = piece[:, -1]
-    return torch.cat(pieces, 1)
-
-
-def _accurate(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, dense: int, relative: float) -> Tensor | None:
-    """All trajectories at once; None if the solver gives up on any of them."""
-    points = torch.linspace(0, 1, dense + 1, dtype=z0.dtype, device=z0.device)
-    scale = z0.abs().mean().clamp(min=1e-3)
-    tolerances = {"rtol": relative, "atol": 1e-2 * relative * float(scale), "options": {"max_num_steps": MOST_STEPS}}
-    if dense == 1 and not inputs.shape[-1] and bool((times == times[0]).all() & (times[0].diff() > 0).all()):
-        return _in_one(field, z0, times[0], tolerances)
-    pieces = [z0.unsqueeze(0)]
-    for k in range(times.shape[1] - 1):
-        right = _interval(field, times[:, k], times[:, k + 1] - times[:, k], inputs[:, k])
-        try:
-            piece = odeint(right, pieces[-1][-1], points, **tolerances)
-        except AssertionError:  # how torchdiffeq says that the step underflowed or that there were too many
-            return None
-        if not bool(torch.isfinite(piece).all()):
-            return None
-        pieces.append(piece[1:])
-    return torch.cat(pieces).transpose(0, 1)
-
-
-def _in_one(field: Field, z0: Tensor, times: Tensor, tolerances: dict[str, Any]) -> Tensor | None:
-    """Trajectories with common times (T,) and nothing that jumps, without a new start at every sample."""
-    nothing = z0.new_zeros(len(z0), 0)
-    try:
-        z: Tensor = odeint(lambda t, z: field(t.expand(len(z)), z, nothing), z0, times, **tolerances)
-    except AssertionError:  # as above
-        return None
-    return z.transpose(0, 1) if bool(torch.isfinite(z).all()) else None

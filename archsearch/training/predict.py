@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
+from archsearch.training.ablated import without_each
 from archsearch.training.field_predictions import RolledFields, is_field
-from archsearch.training.implicit import implicit_rollout
-from archsearch.training.integrate import Coordinates, rollout
-from archsearch.training.reported import completed, solved
+from archsearch.training.integrate import Coordinates, dense_inputs, dense_times
+from archsearch.training.reported import solved
 from archsearch.training.smoothing import smooth
 from archsearch.training.task import Task
 from archsearch.training.warmup import Roll, Window, warmed_up
@@ -54,7 +54,7 @@ def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dic
         "dense_times": dense_times(task.samples.times, task.dense),
         "dense_states": rolled.dense,
     }
-    found |= {f"without.{name}": rolled.without(name) for name in task.gates}
+    found |= {f"without.{name}": states for name, states in rolled.without(task.gates).items()}
     found |= {f"{LIMIT}{name}": margin for name, margin in rolled.margins().items()}
     return {name: array.contiguous() for name, array in found.items()}
 
@@ -66,18 +66,6 @@ def _predicted(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> 
     return _Static(model, task) if model.is_static else _Rolled(model, stored, task)
 
 
-def dense_times(times: Tensor, dense: int) -> Tensor:
-    """(N, T) sample times to (N, (T - 1) * dense + 1), evenly within each interval."""
-    part = torch.arange(dense, dtype=times.dtype) / dense
-    inside = times[:, :-1, None] + (times[:, 1:] - times[:, :-1])[..., None] * part
-    return torch.cat([inside.flatten(1), times[:, -1:]], 1)
-
-
-def dense_inputs(inputs: Tensor, dense: int) -> Tensor:
-    """(N, T, m) inputs at the samples to (N, (T - 1) * dense + 1, m), held from each sample to the next."""
-    return inputs.repeat_interleave(dense, 1)[:, : (inputs.shape[1] - 1) * dense + 1]
-
-
 class _Static:
     """A static model at every sample; between samples its inputs are held."""
 
@@ -87,9 +75,9 @@ class _Static:
             self.dense = model.outputs(dense_inputs(self._inputs, task.dense))
 
     @torch.no_grad()
-    def without(self, term: str) -> Tensor:
-        """(N, T, n): the outputs with one term closed."""
-        return self._model.with_gates({term: 0.0}).outputs(self._inputs)
+    def without(self, terms: Sequence[str]) -> dict[str, Tensor]:
+        """(N, T, n): the outputs with one term closed, by its name."""
+        return {name: self._model.with_gates({name: 0.0}).outputs(self._inputs) for name in terms}
 
     def margins(self) -> dict[str, Tensor]:
         """A static model has no limits."""
@@ -110,19 +98,11 @@ class _Rolled:
         with torch.no_grad():
             self.dense = model.measured(*self._complete)
 
-    @torch.no_grad()
-    def without(self, term: str) -> Tensor:
-        """(N, T, n): the rollout with one term closed, by fixed steps: it tells how bad it is, not to many digits."""
-        closed, samples = self._model.with_gates({term: 0.0}), self._task.samples
+    def without(self, terms: Sequence[str]) -> dict[str, Tensor]:
+        """(N, T, n): the rollouts with one term closed, by its name: they tell how bad it is, not to many digits."""
         substeps = max(self._task.settings.substeps, FINE_SUBSTEPS)
-        given = self._z0, samples.times, samples.inputs, substeps
-        if self._stiff:
-            parts = implicit_rollout(closed, self._coordinates, *given)
-            z = completed(closed, self._coordinates, *parts, samples.times, samples.inputs)
-        else:
-            with closed.prepared():
-                z = rollout(self._coordinates.field(closed), *given)
-        return closed.measured(samples.times, self._coordinates.complete(z), samples.inputs)
+        given = self._model, self._coordinates, self._z0, self._task.samples
+        return without_each(*given, terms, substeps, self._stiff)
 
     @torch.no_grad()
     def margins(self) -> dict[str, Tensor]:

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
+from archsearch.training.accurate import accurate
 from archsearch.training.implicit_adaptive import accurate_implicit
 from archsearch.training.implicit_tableau import interpolated
-from archsearch.training.integrate import Coordinates, accurate
+from archsearch.training.integrate import Coordinates
 from archsearch.training.radau import RadauStep
 from archsearch.training.sensitivities import Flat
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from archsearch.training.accurate import RELATIVE, accurate
 from archsearch.training.implicit_adaptive import accurate_implicit
-from archsearch.training.integrate import RELATIVE, accurate
 from archsearch.training.losses import Loss
 from archsearch.training.schemes import Path
 

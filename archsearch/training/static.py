@@ -17,12 +17,13 @@ from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training.compression import Compressed
 from archsearch.training.curvature import Curvature
-from archsearch.training.diagnose import CONTRACTION
 from archsearch.training.evidence import CLEAN, NOISE, PRECISION, Hyper
 from archsearch.training.gauss_newton import FIRST_DAMPING, LEAST_DAMPING, LOWER, RAISE, REFUSALS
+from archsearch.training.identified import judged, raw_spread
+from archsearch.training.least_squares import UNINFORMED
 from archsearch.training.minimise import GoOn, Minimum
 from archsearch.training.stages import Journal, Stage, Watch, unwatched
-from archsearch.training.static_rows import UNINFORMED, StaticRows
+from archsearch.training.static_rows import StaticRows
 from archsearch.training.task import Samples
 
 SMALL_DECREASE = 1e-9
@@ -92,22 +93,11 @@ def diagnose_static(found: StaticFit) -> dict[str, Any]:
     As `diagnose` says of models in time: weights integrated out, regularizers and their priors left out.
     """
     rows, model = found.rows, found.rows.model
-    with torch.enable_grad():
-        values = model.parameter_values()
-        slopes = {name: torch.autograd.grad(value, model.raw, retain_graph=True)[0] for name, value in values.items()}
     noise = max(found.error, found.hyper.noise)
     curvature = rows.curvature(rows.here(), UNINFORMED, regularized=False)
-    covariance = curvature.covariance(noise, len(model.raw))
-    if covariance is None:
-        covariance = torch.full((len(model.raw),) * 2, torch.inf, dtype=torch.float64)
-    spread = covariance.diagonal().clamp(min=0).sqrt()
-    errors = {name: float((slope * spread).norm()) for name, slope in slopes.items()}
-    enough = rows.count > len(values)
-    return {
-        "std_error": errors,
-        "identified": {name: enough and errors[name] < CONTRACTION * float(slopes[name].norm()) for name in errors},
-        "share": rows.share(),
-    }
+    spread = raw_spread(curvature.covariance(noise, len(model.raw)), len(model.raw))
+    enough = rows.count > len(model.parameter_values())
+    return judged(model, spread, rows.settings.parameter_prior, enough) | {"share": rows.share()}
 
 
 @dataclass(frozen=True)

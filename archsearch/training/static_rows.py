@@ -15,7 +15,9 @@ from archsearch.settings import FitSettings
 from archsearch.training.compression import Compressed, compressed
 from archsearch.training.curvature import Curvature
 from archsearch.training.evidence import Hyper
+from archsearch.training.identified import share_of_nets
 from archsearch.training.integrate import Coordinates
+from archsearch.training.least_squares import UNINFORMED
 from archsearch.training.linear_problem import Linear, Prior
 from archsearch.training.losses import FIRST_NOISE, prior_of
 from archsearch.training.prepare import spreads
@@ -28,8 +30,6 @@ CHUNK = 512
 """Samples differentiated at once."""
 LEAST_PRECISION = 1e-12
 """Of a prior that is switched off: enough to keep the equations solvable."""
-UNINFORMED = 1e-6
-"""Precision of weights where their prior must not inform."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class StaticRows:
     def share(self) -> float:
         """rms(correction) / rms(output), in spreads of the outputs: 0 without nets."""
         full, physics = (value / self.scale for value in self._both(self.here(), self.inputs))
-        return float((full - physics).square().mean().sqrt() / full.square().mean().sqrt().clamp(min=1e-12))
+        return share_of_nets(full, physics)
 
     def _both(self, p: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs of the full model and of the physics alone, (..., n) each, inner coordinates."""

@@ -16,11 +16,11 @@ from scipy.integrate import solve_ivp
 
 from archsearch import hybrid
 from archsearch.candidate.candidate import Candidate
+from archsearch.candidate.equation_text import equations_latex
 from archsearch.candidate.genome import Genome
 from archsearch.candidate.render import render
 from archsearch.errors import RequestError
 from archsearch.evaluation import Evaluator, Outcome, no_change
-from archsearch.export.equations import equations_latex
 from archsearch.export.python import python_file
 from archsearch.problem.figures import draw_data
 from archsearch.problem.loading import load_problem

@@ -32,7 +32,7 @@ def many(problem: Problem, number: int) -> Problem:
 def test_every_figure_is_drawn_at_both_widths(study: Study, tmp_path: Path) -> None:
     for width in (WIDE, NARROW):
         figures = figures_of(study, width)
-        assert set(figures) == {"progress", "fit", "residuals", "nets"}
+        assert set(figures) == {"progress", "fit", "residuals", "growth", "nets"}
         for figure in figures.values():
             assert figure.get_figwidth() == width
             assert png(figure, dpi=40).startswith(b"\x89PNG")

@@ -9,7 +9,8 @@ from report_runs import RATE
 
 from archsearch.problem.problem import Problem
 from archsearch.report.equations import mathml
-from archsearch.report.html import choices, failure_groups, report_html, write_report
+from archsearch.report.html import report_html, write_report
+from archsearch.report.tried import choices, failure_groups
 from archsearch.study.store import Study
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -102,7 +103,7 @@ def test_equations_are_mathml_with_what_changed(html: str) -> None:
 
 
 def test_a_parameter_that_is_not_identified_is_marked(page: Page) -> None:
-    assert re.search(r"growth_rate .*0\.4321 ± 0\.012 1/year .* no 0\.5", page.text)
+    assert re.search(r"growth_rate .*; start 0\.5 0\.4321 ± 0\.012 0\.4080 to 0\.4562 1/year .* no", page.text)
 
 
 def test_a_hidden_state_that_is_not_identified_is_marked_and_told(page: Page) -> None:
@@ -123,14 +124,14 @@ def test_a_reference_stands_beside_the_value_and_in_the_verdict(
     changed = [item.model_copy(update={"parameters": {"growth_rate": rate}}) for item in study.evaluations()]
     monkeypatch.setattr(Study, "evaluations", lambda self: changed)
     text = Page(report_html(study, problem)).text.replace("\u00a0", " ")
-    assert re.search(r"identified reference off by start .* yes 0\.43 0\.49 % 0\.5", text)
+    assert re.search(r"identified reference, off by .* yes 0\.43, 0\.49 %", text)
     assert "recovered: growth_rate 0.4321 1/year, reference 0.43 1/year, off by 0.49 %." in text
 
 
 def test_the_page_follows_the_theme_and_the_width(html: str) -> None:
     assert "prefers-color-scheme: dark" in html
     assert "@media print" in html
-    assert html.count('class="wide"') == html.count('class="narrow"') == 4
+    assert html.count('class="wide"') == html.count('class="narrow"') == 5
     assert "stroke: var(--best)" in html
     assert not re.search(r'style="[^"]*#1b2430', html)
 

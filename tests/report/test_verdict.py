@@ -9,7 +9,9 @@ import pytest
 from archsearch.candidate.outcome import Evaluation, FittedNet, FittedTerm, Score
 from archsearch.candidate.ranking import best
 from archsearch.problem.problem import Problem
-from archsearch.report.verdict import bootstrap, judge, kind_of, percent, scored_sizes
+from archsearch.report.comparison import bootstrap, scored_sizes
+from archsearch.report.verdict import judge, kind_of
+from archsearch.report.wording import percent
 from archsearch.settings import RunSettings
 from archsearch.study.store import Study
 
@@ -78,7 +80,36 @@ def test_a_lead_that_hangs_on_one_trajectory_is_not_called_one() -> None:
     leader = evaluation(2, [0.81, 0.82, 0.81, 0.83, 0.8, 0.1], net=True)
     verdict = judge(run(PHYSICS, ALONE, leader, baselines=BASE), trajectories(6))
     assert verdict.answer == "undecided"
-    assert "by less than chance can explain" in verdict.headline
+    assert (
+        verdict.headline == "A hybrid model is better than the net alone, but cannot be told from the physics as given."
+    )
+
+
+def test_a_lead_over_nobody_that_is_beyond_chance_is_called_chance() -> None:
+    leader = evaluation(2, [0.81, 0.82, 0.81, 0.83, 0.8, 0.1], net=True)
+    rivals = (PHYSICS, evaluation(1, [0.81, 0.8, 0.8, 0.8, 0.8, 0.8], net=True, physics=False))
+    verdict = judge(run(*rivals, leader, baselines=BASE), trajectories(6))
+    assert verdict.answer == "undecided"
+    assert "ahead of the physics as given and the net alone, but by less than chance can explain" in verdict.headline
+
+
+def test_few_trajectories_are_compared_time_by_time() -> None:
+    def timed(number: int, squares: tuple[float, ...], **more: bool) -> Evaluation:
+        item = evaluation(number, [(sum(squares) / 12) ** 0.5], **more)
+        assert item.validation is not None
+        score = item.validation.model_copy(update={"squares": squares, "counts": (2,) * 6})
+        return item.model_copy(update={"validation": score})
+
+    best = timed(2, (0.10, 0.11, 0.09, 0.10, 0.12, 0.10), net=True)
+    physics, alone = (
+        timed(0, (0.40, 0.41, 0.39, 0.4, 0.42, 0.4)),
+        timed(1, (0.1, 0.1, 0.1, 0.1, 0.1, 0.14), physics=False),
+    )
+    verdict = judge(run(physics, alone, best, baselines=BASE), trajectories(1))
+    assert [item.told_apart for item in verdict.comparisons] == [True, False]
+    assert verdict.answer == "undecided"
+    assert "over the held-out sampling times" in verdict.text
+    assert "One held-out trajectory gives none over trajectories" in verdict.text
 
 
 def test_one_trajectory_gives_no_interval_and_the_verdict_says_so() -> None:

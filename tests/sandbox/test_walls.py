@@ -213,7 +213,7 @@ MISSING_IN_FIRST = MISSING | {
     "an opened root": "landlock.DEVICES += ('/',)",
     "no_new_privs": "capabilities.give_up(); kernel.prctl = lambda *_: 0",
     "descriptors": "def refuse(kept): raise OSError('no')\nconfinement.close_all_but = refuse",
-    "limits": "resource.setrlimit = lambda *_: 1 / 0",
+    "limits": "def refuse(*_): raise OSError('no')\nresource.setrlimit = refuse",
 }
 MISSING_IN_SECOND = MISSING | {
     "signal rule": any_argument("kill"),  # in the first one Landlock refuses signals once more

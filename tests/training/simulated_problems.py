@@ -14,8 +14,9 @@ from scipy.integrate import solve_ivp
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
+from archsearch.training.accurate import accurate
 from archsearch.training.fit import Fit, fit
-from archsearch.training.integrate import Coordinates, accurate
+from archsearch.training.integrate import Coordinates
 from archsearch.training.task import Samples
 
 Floats = npt.NDArray[np.float64]

@@ -15,7 +15,7 @@ from archsearch.errors import MachineError, NothingFoundError, RequestError
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import Bounds, State
 from archsearch.settings import FitSettings
-from archsearch.training.integrate import accurate
+from archsearch.training.accurate import accurate
 from archsearch.training.many import Many, best_of, fit_many
 from archsearch.training.many_chain import Chain
 from archsearch.training.many_descent import Rule, descend_all

@@ -13,9 +13,10 @@ from simulated_problems import HEAD, Fitted, Floats, Problem, first_known, fitte
 
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
+from archsearch.training.accurate import accurate
 from archsearch.training.diagnose import diagnose
 from archsearch.training.fit import Fit, fit
-from archsearch.training.integrate import Coordinates, accurate
+from archsearch.training.integrate import Coordinates
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # scripts there import each other
 from problems import BENCHMARKS, Variant

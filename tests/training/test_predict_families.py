@@ -12,7 +12,7 @@ from torch import Tensor
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training import integrate
+from archsearch.training import accurate, integrate
 from archsearch.training.implicit_adaptive import accurate_implicit
 from archsearch.training.predict import STIFF, predict
 from archsearch.training.reported import solved
@@ -167,11 +167,12 @@ def test_what_is_measured_of_algebraic_variables_is_told_at_the_start_as_well() 
 def test_what_explicit_steps_cannot_do_is_done_by_implicit_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     model, coordinates = model_of(QUICK, ("x",)), integrate.Coordinates.of((State(name="x"),))
     times, inputs = on_times(GRID, 2)
-    monkeypatch.setattr(integrate, "MOST_STEPS", 40)
+    monkeypatch.setattr(accurate, "GUESSES", ())
+    monkeypatch.setattr(accurate, "MOST_STEPS", 40)
     field = coordinates.field(model)
     start = numbers([1.0], [torch.nan])
     with torch.no_grad():
-        assert bool(torch.isnan(integrate.accurate(field, start[:1], times[:1], inputs[:1], 1)[:, -1]).all())
+        assert bool(torch.isnan(accurate.accurate(field, start[:1], times[:1], inputs[:1], 1)[:, -1]).all())
     found = solved(model, coordinates, start[:1], times[:1], inputs[:1], 1)
     torch.testing.assert_close(found[0, :, 0], torch.cos(GRID), rtol=1e-7, atol=1e-8)
 

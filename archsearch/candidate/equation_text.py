@@ -1,4 +1,4 @@
-"""Everything that a candidate says, in LaTeX: a line per state, then what else its methods return."""
+"""Everything that a candidate says, in LaTeX: a line per state, then what else its methods return; blocks to copy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,28 @@ def equations_latex(source: str, space: SearchSpace) -> dict[str, str]:
     for state, pieces in equations_of(source, space).items():
         kept = [piece for piece in pieces if piece.change != "removed"]
         lines[state] = f"{left.format(name=latex_name(state))} = {_sum(kept)}"
-    return lines | _others(source)
+    return lines | other_lines(source)
+
+
+def latex_block(source: str, space: SearchSpace) -> str:
+    """The equations as an environment of amsmath that stands by itself."""
+    return _block("align*", source, space)
+
+
+def markdown_block(source: str, space: SearchSpace) -> str:
+    """The equations as display mathematics in Markdown, as most readers of it typeset them."""
+    return f"$$\n{_block('aligned', source, space)}\n$$"
+
+
+def _block(environment: str, source: str, space: SearchSpace) -> str:
+    lines = " \\\\\n  ".join(aligned(line) for line in equations_latex(source, space).values())
+    return f"\\begin{{{environment}}}\n  {lines}\n\\end{{{environment}}}"
+
+
+def aligned(line: str) -> str:
+    r"""An equation, or a limit, with the place marked at which it stands below the others."""
+    sign = " = " if " = " in line else r" \geq "
+    return line.replace(sign, f" &{sign.lstrip()}", 1)
 
 
 def is_static(source: str) -> bool:
@@ -39,7 +60,8 @@ def is_static(source: str) -> bool:
     return bool(unfold(source, "output").equations)
 
 
-def _others(source: str) -> dict[str, str]:
+def other_lines(source: str) -> dict[str, str]:
+    """Name -> a line of LaTeX for all that is no equation of a state; names begin with the method."""
     return {
         f"{method} {name}": line.format(name=latex_name(name), value=_sum(pieces))
         for method, line in LINES.items()
