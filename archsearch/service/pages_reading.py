@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from archsearch.report.html import failure_groups
 from archsearch.report.leaderboard import LEGEND
+from archsearch.report.tried import failure_groups
 from archsearch.review.diff import equation_diffs, given_source
 from archsearch.service import charts, downloads, events, looking
 from archsearch.service.here import Here, Number, RunId, Service

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from archsearch.bundled import template
 from archsearch.report.leaderboard import BASELINES, aligned, four
-from archsearch.report.verdict import percent
+from archsearch.report.wording import percent
 from archsearch.service.assets import asset_url
 from archsearch.service.charts import sparkline
 from archsearch.service.equations import typeset
