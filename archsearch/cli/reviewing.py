@@ -177,7 +177,9 @@ class Review:
         who = "no proposal" if kind == "ban" else "every proposal"
         self._say(f"From now on {who} {use} '{name}'. `archsearch release` takes that back.")
         if (kind == "ban") == (name in card.names):
-            self._say(f"This one {'uses' if kind == 'ban' else 'does not use'} it, and still waits for your decision.")
+            self._say(
+                f"This one {'uses' if kind == 'ban' else 'does not use'} it: the search will refuse it, or r does."
+            )
         return "again"
 
     def _choose(self, card: Card, kind: str) -> str | None:
