@@ -31,6 +31,7 @@ def score(
     """
     from archsearch.cli.output import print_json
     from archsearch.report.leaderboard import four
+    from archsearch.report.walls import MEANING, NONE
     from archsearch.study.lookup import find_run
     from archsearch.study.store import Study
 
@@ -42,6 +43,8 @@ def score(
         print_json(found)
     else:
         _tell(found, evaluation, on, study)
+        if on == "test" and study.sealed_scores()[evaluation.candidate].sandbox == NONE:
+            typer.echo(f"  predicted without walls (--i-accept-unsandboxed): {MEANING}")
         for name, other in beside.items():
             typer.echo(f"  beside it, {name}: nrmse {four(other.nrmse)}")
 
@@ -70,7 +73,7 @@ def _test_score(study: Study, evaluation: Evaluation, accept: bool) -> Score:
     problem = study.problem()
     with candidate_sandbox(study.settings.limits, accept) as sandbox:
         found = Evaluator(problem, study.settings, sandbox).score(source, weights, "test")
-    return study.record_test_score(evaluation.candidate, found)
+        return study.record_test_score(evaluation.candidate, found, sandbox.tier.value)
 
 
 def _kept(evaluation: Evaluation, on: str) -> Score:

@@ -10,12 +10,14 @@ from typing import Any
 
 from archsearch.candidate.finding import VIEWS
 from archsearch.problem.space import SearchSpace
+from archsearch.proposers.wording import renamed, signs_of, without
 
 KINDS = (("states", "s"), ("inputs", "u"), ("parameters", "p"), ("terms", "q"), ("library", "l"), ("slots", "n"))
 WORD = re.compile(r"[A-Za-z_]\w*")
 KEPT = frozenset(["trust", "roles", "scale", "initial", "title"])
 """Fields of a space whose texts are words of the space file, not names."""
 TITLE, DESCRIPTION = "A process", "What it is, and what its variables are called, is withheld."
+EXPLAINED = "Names are replaced by a letter and a number, other words that say what this is about by w and a number:"
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,12 @@ class Aliases:
     Attributes:
         names: of states, inputs, parameters, terms, slots and constraints.
         units: of things that are counted; they stand in units, with prefixes.
+        signs: of the words of descriptions that say what the problem is about, in lower case.
     """
 
     names: Mapping[str, str]
     units: Mapping[str, str]
+    signs: Mapping[str, str]
 
     @staticmethod
     def of(space: SearchSpace) -> Aliases:
@@ -39,15 +43,25 @@ class Aliases:
             fresh = (f"{letter}{number}" for number in range(1, 10_000) if f"{letter}{number}" not in taken)
             names |= {item.name: next(fresh) for item in getattr(space, kind) if item.name not in names}
         units = {unit: f"thing{number}" for number, unit in enumerate(space.problem.counting_units, 1)}
-        return Aliases(names, units)
+        return Aliases(names, units, signs_of(space, names))
 
     def back(self) -> Aliases:
         """The way back."""
-        return Aliases(_turned(self.names), _turned(self.units))
+        words = {sign: word for word, sign in self.signs.items() if sign not in self.names.values()}
+        return Aliases(_turned(self.names), _turned(self.units), words)
 
     def text(self, text: str) -> str:
-        """A text in which every name is replaced; names may be written with spaces for underscores."""
+        """A text in which names and words of the description are replaced; names may have spaces for underscores."""
+        return without(self._names_in(text), self.signs)
+
+    def described(self, text: str) -> str:
+        """A description in which all is replaced that is not known to be plain."""
+        return renamed(self._names_in(text), self.signs, self.names.values())
+
+    def _names_in(self, text: str) -> str:
+        """A text in which every name is replaced."""
         spoken = {name.replace("_", " "): alias for name, alias in self.names.items()} | dict(self.names)
+        spoken |= {word: sign for word, sign in self.signs.items() if word in spoken}  # a state before a constraint
         spoken = {name[0].upper() + name[1:]: alias for name, alias in spoken.items()} | spoken  # as sentences begin
         pattern = "|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(spoken, key=len, reverse=True))
         return re.sub(pattern, lambda found: spoken[found[0]], text) if pattern else text
@@ -63,11 +77,12 @@ class Aliases:
         return text
 
     def space(self, space: SearchSpace) -> SearchSpace:
-        """The space under other names, without a word about what it is."""
+        """The space under other names, its descriptions without the words that say what it is."""
         content = space.model_dump()
         for kind in (*(kind for kind, _ in KINDS), "constraints", "objective"):
             content[kind] = self._walked(content[kind], kind)
-        content["problem"] |= {"title": TITLE, "description": DESCRIPTION}
+        told = self.described(space.problem.description)
+        content["problem"] |= {"title": TITLE, "description": f"{EXPLAINED}\n{told}" if told else DESCRIPTION}
         content["problem"]["counting_units"] = tuple(self.units.values())
         return SearchSpace.model_validate(content)
 
@@ -87,9 +102,9 @@ class Aliases:
         return ast.unparse(ast.fix_missing_locations(_Renaming(self, own).visit(tree))) + "\n"
 
     def _walked(self, value: Any, key: str = "") -> Any:
-        """A part of a space; descriptions are emptied, words of the space file are kept."""
+        """A part of a space; words of the space file are kept."""
         if key == "description":
-            return ""
+            return self.described(value)
         if key == "column" or key in KEPT:
             return None if key == "column" else value
         if isinstance(value, str):

@@ -24,9 +24,10 @@ LANGUAGE = frozenset(["algebraic_variables", "dropped", "regularizers", "replace
 class AnonymousQuestions(Questions):
     """Questions that name states, inputs, parameters, terms, slots, trajectories and counted things otherwise.
 
-    Descriptions are withheld, comments and docstrings of sources are left out, and names that a source brings up are
-    numbered. Numbers, units of measurement and the time are told as they are: who knows the very data by heart
-    recognises them. Hints of a person are told in their words, with the names replaced.
+    Of descriptions only words are told that say nothing of what the problem is, with signs for the others; comments and
+    docstrings of sources are left out, and names that a source brings up are numbered. Measurements, units of
+    measurement and the time are told as they are: who knows the very data by heart recognises them. Hints of a person
+    are told in their words, with the names and the words of the description replaced.
 
     Args:
         problem: what is asked.

@@ -15,7 +15,8 @@ from archsearch.study.steering import Steering
 if TYPE_CHECKING:
     from archsearch.study.store import Study
 
-MACHINES = frozenset({"nobody", "policy", "check"})
+NOBODY = "nobody"
+MACHINES = frozenset({NOBODY, "policy", "check"})
 """Who decides where no person does: a run without review, its policy, and the check of what an LLM wrote."""
 
 
@@ -68,6 +69,8 @@ def told(decision: Decision | None) -> str:
     """A decision in one line; who decided, what, and why."""
     if decision is None:
         return "not decided yet"
+    if decision.by == NOBODY:
+        return decision.reason or "nobody decided"
     why = f": {decision.reason}" if decision.reason else ""
     return f"{'approved' if decision.approved else 'refused'} by {decision.by}{why}"
 

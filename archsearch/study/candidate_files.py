@@ -34,6 +34,8 @@ class SealedScore(Record):
     """`test.json`: the test score of a candidate, computed once."""
 
     score: Score
+    sandbox: str = ""
+    """The walls that its predictions were made behind; empty in files from before that was written down."""
 
 
 def folder_name(number: int, candidate_id: str) -> str:
@@ -101,15 +103,15 @@ def read_predictions(folder: Path) -> Arrays:
         raise RunError(f"{folder / PREDICTIONS}: damaged: expected arrays, {error}.", again(folder)) from None
 
 
-def write_test_score(folder: Path, score: Score) -> None:
+def write_test_score(folder: Path, sealed: SealedScore) -> None:
     """Remember a candidate's test score."""
-    write_file(folder / TEST_SCORE, SealedScore(score=score).model_dump_json(indent=1).encode() + b"\n")
+    write_file(folder / TEST_SCORE, sealed.model_dump_json(indent=1).encode() + b"\n")
 
 
-def read_test_score(folder: Path) -> Score:
+def read_test_score(folder: Path) -> SealedScore:
     """Read a candidate's test score."""
     remedy = f"Delete {TEST_SCORE} there: the score is then computed again."
-    return read_record(folder / TEST_SCORE, SealedScore, remedy).score
+    return read_record(folder / TEST_SCORE, SealedScore, remedy)
 
 
 def again(folder: Path) -> str:

@@ -176,18 +176,24 @@ class Study:
 
     def test_scores(self) -> dict[str, Score]:
         """The test scores that were asked for, by the id of the candidate."""
+        return {candidate: sealed.score for candidate, sealed in self.sealed_scores().items()}
+
+    def sealed_scores(self) -> dict[str, candidate_files.SealedScore]:
+        """The same, each with the walls that it was computed behind."""
         folders = [folder for folder in self._candidate_folders() if (folder / candidate_files.TEST_SCORE).exists()]
         return {
             candidate_files.read_evaluation(folder).candidate: candidate_files.read_test_score(folder)
             for folder in folders
         }
 
-    def record_test_score(self, candidate_id: str, score: Score) -> Score:
-        """Remember a test score; the first one stands, and is returned."""
+    def record_test_score(self, candidate_id: str, score: Score, sandbox: str) -> Score:
+        """Remember a test score and the walls behind it; the first one stands, and is returned."""
         known = self.test_scores()
         if candidate_id not in known:
             number = self.resolve(candidate_id).number
-            candidate_files.write_test_score(self._candidate_folder(number), score)
+            candidate_files.write_test_score(
+                self._candidate_folder(number), candidate_files.SealedScore(score=score, sandbox=sandbox)
+            )
         return known.get(candidate_id, score)
 
     def record_sanity(self, sanity: dict[str, float]) -> None:

@@ -6,14 +6,18 @@ from collections.abc import Callable
 
 from archsearch.errors import RequestError, did_you_mean
 from archsearch.systems.bioreactor import simulate_bioreactor
+from archsearch.systems.bioreactor_variant import simulate_bioreactor_variant
 from archsearch.systems.fitzhugh_nagumo import simulate_fitzhugh_nagumo
 from archsearch.systems.pendulum import simulate_pendulum
+from archsearch.systems.pendulum_variant import simulate_pendulum_variant
 from archsearch.systems.tables import Table
 
 SIMULATORS: dict[str, Callable[[int], Table]] = {
     "bioreactor": simulate_bioreactor,
+    "bioreactor_variant": simulate_bioreactor_variant,
     "fitzhugh_nagumo": simulate_fitzhugh_nagumo,
     "pendulum": simulate_pendulum,
+    "pendulum_variant": simulate_pendulum_variant,
 }
 
 

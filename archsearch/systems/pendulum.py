@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from archsearch.systems.solving import solved
 from archsearch.systems.tables import Floats, Table, stack, trajectory_table
+
+Law = Callable[[Floats], Floats]
+"""(state (2,)) -> its derivative (2,)"""
 
 PERIOD = 6.0  # s, of small undamped swings
 DAMPING = 0.2  # 1/s
@@ -22,9 +27,9 @@ def derivative(state: Floats) -> Floats:
     return np.array([omega, -stiffness * np.sin(theta) - DAMPING * omega])
 
 
-def solve(start: Floats, times: Floats) -> Floats:
+def solve(start: Floats, times: Floats, law: Law = derivative) -> Floats:
     """(T, 2): angle and angular velocity at these times."""
-    return solved(derivative, start, times)
+    return solved(law, start, times)
 
 
 def simulate_pendulum(seed: int) -> Table:
@@ -34,10 +39,15 @@ def simulate_pendulum(seed: int) -> Table:
     (APHYNITY), ICLR 2021, data set "damped pendulum" with its T0 = 6 s and damping 0.2. Differences: the draws are
     those of NumPy's present generator, and the absolute tolerance of the solver is 1e-12 instead of its default.
     """
+    return measured(seed, derivative)
+
+
+def measured(seed: int, law: Law) -> Table:
+    """The trajectories of `simulate_pendulum` under any law."""
     generator = np.random.default_rng(seed)
     times = STEP * np.arange(SAMPLES, dtype=np.float64)
     names = [f"{group}-{index:02d}" for group in ("train", "test") for index in range(1, TRAJECTORIES + 1)]
-    return stack([_trajectory(name, times, draw_start(generator)) for name in names])
+    return stack([_trajectory(name, times, draw_start(generator), law) for name in names])
 
 
 def draw_start(generator: np.random.Generator) -> Floats:
@@ -46,7 +56,7 @@ def draw_start(generator: np.random.Generator) -> Floats:
     return np.asarray(direction / np.linalg.norm(direction) * generator.uniform(*RADIUS), dtype=np.float64)
 
 
-def _trajectory(name: str, times: Floats, start: Floats) -> Table:
+def _trajectory(name: str, times: Floats, start: Floats, law: Law) -> Table:
     """One pendulum, released from `start`."""
-    theta, omega = solve(start, times).T
+    theta, omega = solve(start, times, law).T
     return trajectory_table(name, times, {"theta": theta, "omega": omega})

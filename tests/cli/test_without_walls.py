@@ -61,6 +61,9 @@ def test_what_was_accepted_marks_run_candidates_and_report(no_walls: Path) -> No
         assert (refused.code, FLAG in refused.err) == (3, True)
         accepted = ask(command[0], no_walls / command[1], *command[2:], FLAG)
         assert accepted.code == 0, accepted.err
+    assert f"predicted without walls ({FLAG})" in accepted.out
+    (sealed,) = {json.loads(path.read_text())["sandbox"] for path in (no_walls / "bare").rglob("test.json")}
+    assert sealed == "none"
 
 
 def test_a_run_behind_walls_says_which(finished_runs: Path) -> None:

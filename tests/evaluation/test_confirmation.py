@@ -56,7 +56,9 @@ SHARED = """    def rhs(self, t, x, u):
         return {{"level": u.feed - self.term("outflow", self.rate * x.level) {used}}}
 """
 NEIGHBOURS = HEAD + SHARED.format(cheat="others = x.level.mean()", used="+ 0.1 * others")
-SORTED = HEAD + SHARED.format(cheat="rank = x.level.reshape(-1).argsort().argsort()[0] % 2", used="* (1 + 0.1 * rank)")
+SORTED = HEAD + SHARED.format(
+    cheat="rank = (x.level < x.level.reshape(-1)[0]).double().mean()", used="* (1 + 0.1 * rank)"
+)
 FUTURE = (
     HONEST
     + """

@@ -9,11 +9,12 @@ from itertools import islice
 import pytest
 from language_fakes import FakeLlm, FakeMemory, evaluation
 
-from archsearch.bundled import template
+from archsearch.bundled import spaces, template
 from archsearch.candidate import describe
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.check import check
 from archsearch.candidate.genes import from_parameters
+from archsearch.candidate.genome import Genome
 from archsearch.candidate.outcome import Evaluation, Failure
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
@@ -26,8 +27,10 @@ from archsearch.proposers.grammar import GrammarProposer
 from archsearch.proposers.language import LanguageProposer
 from archsearch.proposers.memory import Past, Wishes
 from archsearch.proposers.moves import GeneSpace
+from archsearch.proposers.obeying import violations
+from archsearch.proposers.wording import PLAIN
 
-BUNDLED = ("bioreactor", "hare_lynx", "boarding_school_flu", "pendulum")
+BUNDLED = ("bioreactor", "bioreactor_variant", "hare_lynx", "boarding_school_flu", "pendulum", "pendulum_variant")
 
 
 def candidates(problem: Problem, count: int) -> list[Candidate]:
@@ -40,7 +43,10 @@ def candidates(problem: Problem, count: int) -> list[Candidate]:
 
 def told_in_a_search(problem: Problem) -> str:
     """The question of a round in the midst of a search, and what the tools tell."""
-    memory = FakeMemory(wanted=Wishes(bans=(problem.space.terms[0].name,)))
+    state, term, slot = (table[-1].name for table in (problem.space.states, problem.space.terms, problem.space.slots))
+    memory = FakeMemory(
+        wanted=Wishes((f"See {state}.",), (problem.space.terms[0].name,), (slot,), ((1, 0),), (f"of {term}",))
+    )
     history = []
     for number, candidate in enumerate(candidates(problem, 8)):
         memory.past.append(Past(number, candidate, "It uses " + problem.space.state_names[0] if number == 7 else ""))
@@ -57,6 +63,21 @@ def told_in_a_search(problem: Problem) -> str:
     return "\n".join(told)
 
 
+def test_wishes_are_told_and_checked_under_other_names() -> None:
+    problem = load_problem("bioreactor")
+    wanted = Wishes(("S runs out.",), ("monod", "kinetics"), ("growth_rate",), ((1, 0),), ("of uptake",))
+    told = AnonymousQuestions(problem, FakeMemory(wanted=wanted), 4).wishes(3)
+    aliases = Aliases.of(problem.space).names
+    assert told.hints == (f"{aliases['S']} runs out.",)
+    assert told.bans == (aliases["monod"], aliases["kinetics"])
+    assert told.pins == (aliases["growth_rate"],)
+    assert (told.preferences, told.reasons) == (((1, 0),), (f"of {aliases['uptake']}",))
+    hidden = AnonymousQuestions(problem, FakeMemory(), 4).space
+    law = candidate_of(Genome(terms={"growth_rate": "monod"}), problem.space)
+    found = violations(Translator(problem).candidate(law).source, hidden, told)
+    assert found[0] == f"uses the term '{aliases['monod']}', which is banned"
+
+
 @pytest.mark.parametrize("name", BUNDLED)
 def test_no_name_and_no_word_of_the_description_is_told(name: str) -> None:
     problem = load_problem(name)
@@ -70,7 +91,52 @@ def test_no_name_and_no_word_of_the_description_is_told(name: str) -> None:
     described = [space.problem.title, space.problem.description]
     described += [getattr(item, "description", "") for table in tables for item in table]
     spoken = set(re.findall(r"[a-z]{5,}", " ".join(described).lower()))
-    assert spoken & set(re.findall(r"[a-z]{5,}", told.lower())) - _our_words() == set()
+    assert spoken & set(re.findall(r"[a-z]{5,}", told.lower())) - _our_words() - PLAIN == set()
+    titles = {word for other in spaces() for word in spoken_words(load_problem(other).space.problem.title)}
+    assert titles & spoken_words(told) - PLAIN - _our_words() == set()
+
+
+def spoken_words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]{3,}", text.lower()))
+
+
+@pytest.mark.parametrize("name", sorted(spaces()))
+def test_a_description_keeps_plain_words_and_signs_alone(name: str) -> None:
+    space = load_problem(name).space
+    aliases = Aliases.of(space)
+    hidden = aliases.space(space)
+    tables = (hidden.states, hidden.inputs, hidden.parameters, hidden.terms, hidden.library, hidden.slots)
+    told = [hidden.problem.description.partition("\n")[2], *(item.description for table in tables for item in table)]
+    signs = {*aliases.names.values(), *aliases.signs.values()}
+    words = {word for text in told for word in re.findall(r"[^\W_][\w'-]*", text)}
+    assert {word for word in words if word.lower() not in PLAIN} <= signs
+    assert not any(character.isdigit() for word in words - signs for character in word)
+    assert len(" ".join(told)) > 100
+
+
+def test_no_plain_word_names_anything_in_any_bundled_space() -> None:
+    named = set()
+    for name in spaces():
+        space = load_problem(name).space
+        tables = (space.states, space.inputs, space.parameters, space.terms, space.library, space.slots)
+        named |= {item.name for table in tables for item in table}
+        named |= {word for word in spoken_words(space.problem.title) if word not in ("and", "with")}
+        named |= {word for state in space.states for word in spoken_words(state.description)} - {"who", "have", "not"}
+    assert {word for word in named & PLAIN if len(word) > 1} - NO_NOUNS == set()
+
+
+NO_NOUNS = frozenset(["been", "others", "again", "yet", "from", "rest", "the", "and", "up"])
+"""What else stands in descriptions of states: `boys up again and not yet back in class`, `angle from rest`."""
+
+
+def test_a_noun_of_a_state_is_its_alias_and_returns_as_its_name() -> None:
+    aliases = Aliases.of(load_problem("bioreactor").space)
+    assert aliases.described("Biomass grows on a substrate, 763 boys with it.").startswith("s1 ")
+    assert aliases.text("the substrate limits biomass") == "the s3 limits s1"
+    told = aliases.described("Mass balances hold.")
+    assert "alance" not in told
+    assert "balances" in aliases.back().text(told)
+    assert aliases.described("Zymurgy with 40 vats") == "something with # something"
 
 
 def _our_words() -> set[str]:

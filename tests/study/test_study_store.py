@@ -138,9 +138,23 @@ def test_the_first_test_score_stands(study: Study) -> None:
     key = study.evaluations()[1].candidate
     first, second = (Score(nrmse=error, rmse={}, per_trajectory={}, trajectories=1, diverged=0) for error in (0.4, 0.1))
     assert study.test_scores() == {}
-    assert study.record_test_score(key, first) == first
-    assert study.record_test_score(key, second) == first
-    assert Study.open(study.folder).test_scores() == {key: first}
+    assert study.record_test_score(key, first, "landlock+seccomp") == first
+    assert study.record_test_score(key, second, "none") == first
+    again = Study.open(study.folder)
+    assert again.test_scores() == {key: first}
+    assert again.sealed_scores()[key].sandbox == "landlock+seccomp"
+
+
+def test_a_test_score_from_before_its_walls_were_written_down_stays_readable(study: Study) -> None:
+    first = study.evaluations()[1]
+    score = Score(nrmse=0.4, rmse={}, per_trajectory={}, trajectories=1, diverged=0)
+    study.record_test_score(first.candidate, score, "seccomp")
+    (written,) = study.folder.glob("candidates/*/test.json")
+    old = {key: value for key, value in json.loads(written.read_text()).items() if key != "sandbox"}
+    written.write_text(json.dumps(old))
+    again = Study.open(study.folder)
+    assert again.test_scores() == {first.candidate: score}
+    assert again.sealed_scores()[first.candidate].sandbox == ""
 
 
 def test_sanity_is_kept_in_the_record(study: Study) -> None:

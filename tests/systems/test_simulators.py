@@ -43,5 +43,7 @@ def test_a_table_has_finite_columns_of_one_length_and_increasing_times(name: str
 
 
 def test_an_unknown_simulator_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(RequestError, match=r"'fermenter'[\s\S]*bioreactor, fitzhugh_nagumo, pendulum"):
+    with pytest.raises(
+        RequestError, match=r"'fermenter'[\s\S]*bioreactor, bioreactor_variant, fitzhugh_nagumo, pendulum"
+    ):
         simulate("fermenter", 0)
