@@ -1,6 +1,6 @@
 """A picture of what a command prints in a terminal.
 
-    python benchmarks/terminal_picture.py docs/figures/card.svg review lynx 12
+python benchmarks/terminal_picture.py docs/figures/card.svg review lynx 12
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from archsearch.problem.loading import load_problem
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.baselines import baseline_candidates, candidate_of
 from archsearch.proposers.grammar import GrammarProposer
-from archsearch.proposers.memory import Given, Wishes
+from archsearch.proposers.memory import Given, Past, Wishes
 from archsearch.proposers.moves import Genes, GeneSpace, Tried
 from archsearch.proposers.obeying import known_names, violations
 from archsearch.proposers.tpe import samples
@@ -203,3 +203,26 @@ def test_a_ban_changes_nothing_before_it_is_said() -> None:
     free, steered = run(Given()), run(Later())
     assert free[:12] == steered[:12]
     assert free[12:] != steered[12:]
+
+
+def test_candidates_without_genes_are_preferred_by_what_can_be_read_of_them() -> None:
+    """Of two candidates with a net that an LLM wrote, neither with a genome, the one with Contois' law is preferred."""
+    space = space_called("bioreactor")
+    filled = {"slot.kinetics": "scale", "slot.kinetics.inputs": "S", "slot.kinetics.hidden": "8", "norm_weight": 0.0}
+    laws = [{"physics": True, "term.growth_rate": law, "everywhere": False, **filled} for law in ("contois", "given")]
+    sources = [source_of(genes, space) for genes in laws]
+    written = [Past(40 + place, Candidate(source, "llm")) for place, source in enumerate(sources)]
+    done = [fitted(item, n, 0.1 + n / 100).evaluation for n, item in enumerate(proposed(space, Wishes(), 8))]
+    shares = []
+    for preferences in ((), ((40, 41),)):
+        proposer = GrammarProposer(space, 0, Given(written, Wishes(preferences=preferences)))
+        found = [proposer.propose(done, frozenset(item.candidate for item in done), index) for index in range(50, 60)]
+        shares.append(sum((item.genome or {})["term.growth_rate"] == "contois" for item in found if item is not None))
+    assert shares[1] > shares[0] + 2
+
+
+def test_a_preference_between_candidates_that_cannot_be_read_changes_nothing() -> None:
+    space = space_called("bioreactor")
+    past = [Past(0, Candidate("no python (", "llm")), Past(1, Candidate("x = 1", "llm"))]
+    with_it = GrammarProposer(space, 0, Given(past, Wishes(preferences=((0, 1),)))).propose([], frozenset(), 20)
+    assert with_it == GrammarProposer(space, 0).propose([], frozenset(), 20)
