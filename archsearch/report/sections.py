@@ -18,7 +18,7 @@ from archsearch.report.asked import asked
 from archsearch.report.bans import marks_of
 from archsearch.report.equations import equations, further_lines
 from archsearch.report.figures import models_of
-from archsearch.report.leaderboard import BASELINES, LEGEND, baselines_of, four, leaderboard
+from archsearch.report.leaderboard import BASELINES, LEGEND, baselines_of, four, leaderboard, marked
 from archsearch.report.lineage import Entry, lineage
 from archsearch.report.parameters import about_parameters, parameter_rows
 from archsearch.report.persons import acts_of, is_by_person, refused_authors, told
@@ -134,7 +134,7 @@ class Reported:
     def tried(self) -> dict[str, Any]:
         """What was tried."""
         sizes = {item.number: size(item) for item in self.evaluations}
-        rows = leaderboard(self.ranked, baselines_of(self.study), MOST_ROWS, self.marks)
+        rows = marked(leaderboard(self.ranked, baselines_of(self.study), MOST_ROWS), self.marks)
         return {
             "several_authors": len({item.author for item in self.evaluations}) > 1,
             "authors": authors(self.evaluations, list(refused_authors(self.proposals))),
