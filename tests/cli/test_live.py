@@ -20,6 +20,8 @@ from archsearch.cli.sparkline import BLOCKS
 from archsearch.study.control import read_control
 from archsearch.study.store import Study
 
+pytestmark = pytest.mark.slow  # each starts the command line anew
+
 PROGRAM = Path(__file__).with_name("live_program.py")
 KEYS = "p pause or go on"
 COLOUR = re.compile(rb"\x1b\[[0-9;]*\b(3[0-7]|38|4[0-7]|48|9[0-7])(;[0-9]+)*m")
@@ -152,9 +154,14 @@ def test_without_colours_nothing_is_coloured_and_without_keys_none_are_offered(s
         assert not COLOUR.search(terminal.raw)
 
 
-def test_a_terminal_that_can_show_no_more_gets_plain_lines(space: Path, folder: Path) -> None:
+@pytest.mark.parametrize(("before", "terminal_type"), [((), "dumb"), (("timeout", "100"), "xterm")])
+def test_a_terminal_that_cannot_be_drawn_on_gets_plain_lines(
+    space: Path, folder: Path, before: tuple[str, ...], terminal_type: str
+) -> None:
+    """It can show no more, or it is somebody else's: `timeout` runs a command in the background of its terminal."""
     more = ("--trials", 4, "--review", "each", "--no-wait")
-    with Terminal(search(space, folder, *more, takes=0.1), 200, 60, {"TERM": "dumb"}) as terminal:
+    line = [*before, *search(space, folder, *more, takes=0.1)]
+    with Terminal(line, 200, 60, {"TERM": terminal_type}) as terminal:
         assert terminal.ended() == 0
         assert b"\x1b[?1049h" not in terminal.raw
         assert b"\x1b[H" not in terminal.raw
