@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -146,7 +147,7 @@ def test_an_error_gives_the_terminal_back_and_is_seen(space: Path, folder: Path)
 
 
 def test_without_colours_nothing_is_coloured_and_without_keys_none_are_offered(space: Path, folder: Path) -> None:
-    inner = " ".join(f"'{word}'" for word in search(space, folder, "--trials", 4, takes=0.3))
+    inner = shlex.join(search(space, folder, "--trials", 4, takes=0.3))
     with Terminal(["sh", "-c", f"{inner} < /dev/null"], environment={"NO_COLOR": "1"}) as terminal:
         terminal.sees("running", "Ctrl-C stops")
         assert KEYS not in terminal.text
@@ -154,16 +155,30 @@ def test_without_colours_nothing_is_coloured_and_without_keys_none_are_offered(s
         assert not COLOUR.search(terminal.raw)
 
 
-@pytest.mark.parametrize(("before", "terminal_type"), [((), "dumb"), (("timeout", "100"), "xterm")])
-def test_a_terminal_that_cannot_be_drawn_on_gets_plain_lines(
-    space: Path, folder: Path, before: tuple[str, ...], terminal_type: str
-) -> None:
+@pytest.mark.parametrize("terminal_type", ["dumb", "xterm"])
+def test_a_terminal_that_cannot_be_drawn_on_gets_plain_lines(space: Path, folder: Path, terminal_type: str) -> None:
     """It can show no more, or it is somebody else's: `timeout` runs a command in the background of its terminal."""
-    more = ("--trials", 4, "--review", "each", "--no-wait")
-    line = [*before, *search(space, folder, *more, takes=0.1)]
+    line = search(space, folder, "--trials", 4, "--review", "each", "--no-wait", takes=0.1)
+    if terminal_type == "xterm":
+        line = ["sh", "-c", f"timeout 100 {shlex.join(line)}; exit $?"]
     with Terminal(line, 200, 60, {"TERM": terminal_type}) as terminal:
         assert terminal.ended() == 0
         assert b"\x1b[?1049h" not in terminal.raw
         assert b"\x1b[H" not in terminal.raw
         assert "#0" in terminal.text
         assert "waits for a person (archsearch review watched-run)" in terminal.text
+
+
+def test_real_fits_show_their_stages_and_how_their_errors_fall(folder: Path) -> None:
+    archsearch = Path(sys.executable).with_name("archsearch")
+    line = [str(archsearch), "run", "bioreactor", "--trials", "3", "--workers", "1", "--run-dir", str(folder)]
+    with Terminal(line, environment={"OMP_NUM_THREADS": "1"}) as terminal:
+        terminal.until(lambda: any("states and unknowns" in line and falls(line) for line in terminal.shown), 120)
+        assert terminal.ended(120) == 0
+        assert "3 evaluated, 0 failed" in terminal.raw.decode()
+
+
+def falls(line: str) -> bool:
+    """Whether the curve in a line ends lower than it is at its highest."""
+    curve = [BLOCKS.index(c) for c in line if c in BLOCKS]
+    return len(curve) > 1 and curve[-1] < max(curve)
