@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -96,6 +97,7 @@ class Watching:
         if not ours or not self._screen.take():
             self._over.wait(REDRAW_SECONDS)
             return
+        self._insist()
         self._screen.draw(self._view.render(*self._screen.size))
         key = self._screen.key(REDRAW_SECONDS)
         asked = {"p": self._pause, "r": self._review, "q": self._stop, "?": self._help, "h": self._help}
@@ -116,6 +118,12 @@ class Watching:
             return
         self._view.stopping = True
         write_control(self._study.folder, "stop")
+
+    def _insist(self) -> None:
+        """Say again that it is to stop: a search that begins after that was said forgets what was wanted before."""
+        if self._view.stopping and read_control(self._study.folder) != "stop":
+            with contextlib.suppress(OSError):  # and again at the next look
+                write_control(self._study.folder, "stop")
 
     def _help(self) -> None:
         self._view.help = not self._view.help

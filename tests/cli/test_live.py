@@ -116,6 +116,15 @@ def test_a_search_is_given_up_at_once_and_can_be_resumed(space: Path, folder: Pa
         assert f"archsearch resume {folder}".encode() in terminal.raw
 
 
+def test_a_search_is_stopped_before_it_has_begun(space: Path, folder: Path) -> None:
+    with Terminal(search(space, folder, takes=3)) as terminal:
+        terminal.until(lambda: b"\x1b[?1049h" in terminal.raw)
+        terminal.press("q")
+        assert terminal.ended() == 130
+        assert b"stopped by a person" in terminal.raw
+    assert len(Study.open(folder).evaluations()) <= 2
+
+
 def test_a_person_decides_while_fits_go_on(space: Path, folder: Path) -> None:
     with Terminal(search(space, folder, "--trials", 8, "--review", "each", takes=0.3)) as terminal:
         terminal.sees("wait for a person: r opens review", "waits ·")
