@@ -28,7 +28,8 @@ LINES = (
     ("executors",),
     ("search",),
     ("review", "report", "export", "testing"),
-    ("cli", "service"),
+    ("service",),
+    ("cli",),
     ("__main__",),
 )
 LEVEL = {unit: level for level, units in enumerate(LINES) for unit in units}
@@ -41,6 +42,8 @@ DOORS = {
     "typer": {"cli"},
     "rich": {"cli"},
     "fastapi": {"service"},
+    "starlette": {"service"},
+    "uvicorn": {"service"},
     "ray": {"executors"},
 }
 

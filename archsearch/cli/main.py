@@ -25,6 +25,7 @@ from archsearch.cli.resume import resume
 from archsearch.cli.review import review
 from archsearch.cli.run import run as run_command
 from archsearch.cli.score import score
+from archsearch.cli.serve import serve
 from archsearch.cli.show import show
 from archsearch.cli.spaces import spaces
 
@@ -96,6 +97,7 @@ app.command("show", rich_help_panel=RESULTS)(show)
 app.command("report", rich_help_panel=RESULTS)(report)
 app.command("export", rich_help_panel=RESULTS)(export)
 app.command("score", rich_help_panel=RESULTS)(score)
+app.command("serve", rich_help_panel=RESULTS)(serve)
 app.command("doctor", rich_help_panel=MACHINE)(doctor)
 
 

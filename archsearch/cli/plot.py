@@ -39,9 +39,7 @@ def fit_lines(fits: Sequence[StateFit], width: int) -> Iterator[Text]:
         yield from _fit(fit, columns)
         yield Text("predicted - observed", style="dim")
         yield from _residuals(fit, columns)
-        yield Text(
-            f"{'':{GUTTER}} {four(fit.times[0])} {'to':^{max(2, columns - 20)}} {four(fit.times[-1])}", style="dim"
-        )
+        yield _axis(fit, columns)
     yield Text(f"curve: prediction; {FITTED} data, fitted; {HELD_OUT} data, held out", style="dim")
     if len(fits) > MOST_STATES:
         yield Text(f"not drawn: {', '.join(fit.state for fit in fits[MOST_STATES:])}", style="dim")

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
 from archsearch.cli.output import console
-from archsearch.cli.tables import leaderboard_table
 from archsearch.report.leaderboard import four
 from archsearch.study.proposals import read_log
 from archsearch.study.writer import PROPOSALS
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from archsearch.candidate.outcome import Evaluation
+    from archsearch.problem.problem import Problem
     from archsearch.search import Event
     from archsearch.settings import Budget, RunSettings
     from archsearch.study.store import Study
 
-LIVE_ROWS = 10
 LONGEST_REASON = 200
 
 
@@ -94,66 +90,92 @@ def line(evaluation: Evaluation, tally: Tally, now: float) -> str:
 
 
 @contextmanager
-def progress(study: Study, settings: RunSettings, quiet: bool) -> Iterator[Callable[[Event], None]]:
+def progress(study: Study, problem: Problem, settings: RunSettings, quiet: bool) -> Iterator[View]:
     """Shows how a search goes; yields what the search tells its events to.
 
     Args:
         study: the run.
+        problem: what is asked.
         settings: whose budget counts; that of a resumed run may differ from what it was started with.
         quiet: standard output is for a program: plain lines on standard error instead.
     """
     used = read_log(study.folder / PROPOSALS).seconds
     tally = Tally(settings.budget, study.evaluations(), time.monotonic(), used)
-    if quiet or not sys.stdout.isatty():
-        yield PlainView(tally, stderr=quiet)
+    out = console()
+    if quiet or not out.is_terminal or out.is_dumb_terminal or not out.encoding.startswith("utf"):
+        yield PlainView(tally, study.id, stderr=quiet)
         return
-    from rich.live import Live
+    from archsearch.cli.live import LiveView
+    from archsearch.cli.screen import Screen
+    from archsearch.cli.watching import Watching
 
-    view = LiveView(tally, study)
-    with Live(get_renderable=view.render, console=console(), refresh_per_second=2, transient=True):
+    screen = Screen(out)
+    view = LiveView(tally, study, screen.has_keys)
+    with Watching(view, screen, study, problem):
         yield view
 
 
-class PlainView:
-    """One line for each finished candidate."""
+class View(Protocol):
+    """What a search is shown by."""
 
-    def __init__(self, tally: Tally, stderr: bool) -> None:
-        self._tally = tally
-        self._stderr = stderr
+    cost: Callable[[], str]
+    """What the LLM has cost so far, in words; empty if there is none."""
 
     def __call__(self, event: Event) -> None:
         """Takes an event of the search."""
-        refusal = refused(event)
-        if refusal is not None:
-            typer.echo(refusal, err=self._stderr)
-        evaluation = finished(event)
-        if evaluation is not None:
-            self._tally.count(evaluation)
-            typer.echo(line(evaluation, self._tally, time.monotonic()), err=self._stderr)
+
+    def tell(self, text: str) -> None:
+        """Takes a line that somebody has to say."""
 
 
-class LiveView:
-    """The leaderboard so far, a bar, and a sentence."""
+class PlainView:
+    """One line for each finished candidate, and for what persons decide or have to.
 
-    def __init__(self, tally: Tally, study: Study) -> None:
+    Args:
+        tally: how far the search is.
+        run: its id.
+        stderr: where standard output is for a program.
+    """
+
+    def __init__(self, tally: Tally, run: str, stderr: bool) -> None:
         self._tally = tally
-        self._study = study
-        self._table = leaderboard_table(study, LIVE_ROWS, brief=True)
+        self._run = run
+        self._stderr = stderr
+        self.cost: Callable[[], str] = str
 
     def __call__(self, event: Event) -> None:
-        """Takes an event of the search; the table is made anew only then, because it is read from the run's folder."""
+        """Takes an event of the search."""
+        said = noted(event, self._run)
+        if said is not None:
+            self.tell(said)
         evaluation = finished(event)
         if evaluation is not None:
             self._tally.count(evaluation)
-            self._table = leaderboard_table(self._study, LIVE_ROWS, brief=True)
+            self.tell(line(evaluation, self._tally, time.monotonic()))
 
-    def render(self) -> RenderableType:
-        """What the terminal shows now."""
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
+    def tell(self, text: str) -> None:
+        """Takes a line that somebody has to say."""
+        typer.echo(text, err=self._stderr)
 
-        bar = ProgressBar(total=self._tally.budget.trials, completed=self._tally.done, width=60)
-        return Group(self._tally.sentence(time.monotonic()), bar, "\n", self._table)  # what does not fit is cut below
+
+def noted(event: Event, run: str = "") -> str | None:
+    """What is said of an event besides what was evaluated; None for those that need no word.
+
+    Args:
+        event: of the search.
+        run: named to those who may have to do something about it from elsewhere.
+    """
+    from archsearch.search import Paused, Resumed, Waits
+
+    if isinstance(event, Waits):
+        how = f" (archsearch review {run})" if run else ""
+        claim = event.candidate.claim or event.candidate.id
+        return f"      #{event.number:<3} {event.candidate.author:<8} waits for a person{how}: {claim}"
+    if isinstance(event, Paused):
+        return "      paused: what runs is finished, nothing new starts"
+    if isinstance(event, Resumed):
+        return "      goes on"
+    return refused(event)
 
 
 def refused(event: Event) -> str | None:

@@ -41,6 +41,8 @@ class Proposing:
 
     proposer: Proposer
     gate: Gate
+    cost: Callable[[], str] = str
+    """What the LLM has cost so far, in words; empty if none is asked."""
 
 
 def chosen(settings: RunSettings, model: str | None, base_url: str | None) -> RunSettings:
@@ -141,7 +143,9 @@ def _with_llm(
     stack.callback(lambda: tell(f"LLM: {llm.ledger.told()}"))
     language = LanguageProposer(questions, llm, grammar, lambda text: tell(f"note: {text}"))
     proposer = _both(language, grammar, study, settings) if settings.proposer == "both" else language
-    return Proposing(proposer, refusing(memory, problem.space, policy_gate(study, problem.space, settings)))
+    return Proposing(
+        proposer, refusing(memory, problem.space, policy_gate(study, problem.space, settings)), llm.ledger.told
+    )
 
 
 def _questions(problem: Problem, settings: RunSettings, memory: Memory, quick_fit: QuickFit) -> Questions:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from archsearch.cli.card import card_lines, code_lines
 from archsearch.cli.editor import Draft
+from archsearch.cli.output import visible
 from archsearch.errors import MachineError, RequestError
 from archsearch.review.fit import fit_of
 from archsearch.review.wording import four, listed
@@ -177,7 +178,9 @@ class Review:
         who = "no proposal" if kind == "ban" else "every proposal"
         self._say(f"From now on {who} {use} '{name}'. `archsearch release` takes that back.")
         if (kind == "ban") == (name in card.names):
-            self._say(f"This one {'uses' if kind == 'ban' else 'does not use'} it, and still waits for your decision.")
+            self._say(
+                f"This one {'uses' if kind == 'ban' else 'does not use'} it: the search will refuse it, or r does."
+            )
         return "again"
 
     def _choose(self, card: Card, kind: str) -> str | None:
@@ -238,4 +241,4 @@ class Review:
         return "again"
 
     def _say(self, text: str) -> None:
-        self._console.print(text)
+        self._console.print(visible(text))

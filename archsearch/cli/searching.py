@@ -66,21 +66,19 @@ def _search(
     from archsearch.executors.local import LocalExecutor
     from archsearch.search import run_search
 
-    def tell(text: str) -> None:
-        typer.echo(text, err=quiet)
-
     evaluator = Evaluator(problem, settings, sandbox)
     with (
-        proposing(study, problem, settings, sandbox.tier, recorded, tell) as who,
-        progress(study, settings, quiet) as on_event,
+        progress(study, problem, settings, quiet) as view,
+        proposing(study, problem, settings, sandbox.tier, recorded, view.tell) as who,
     ):
+        view.cost = who.cost
         return run_search(
             problem,
             study,
             who.proposer,
             lambda: LocalExecutor(lambda: evaluator, settings.workers),
             settings,
-            on_event,
+            view,
             who.gate,
             wait,
         )

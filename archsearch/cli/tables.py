@@ -42,6 +42,8 @@ def leaderboard_table(study: Study, top: int | None = 15, brief: bool = False) -
 
 def candidate_tables(evaluation: Evaluation) -> Iterator[RenderableType]:
     """What there is to say of one candidate, piece by piece."""
+    if evaluation.sandbox == NONE:
+        yield "ran without walls (--i-accept-unsandboxed)"
     if evaluation.failure is not None:
         failure = evaluation.failure
         yield f"failed ({failure.kind}): {failure.message}\n  {failure.remedy}"
@@ -59,25 +61,24 @@ def candidate_tables(evaluation: Evaluation) -> Iterator[RenderableType]:
         yield _nets(evaluation)
 
 
-def origin(evaluation: Evaluation, known: Mapping[str, int], proposal: Proposal | None, mark: str = "") -> str:
+def origin(proposal: Proposal, known: Mapping[str, int], mark: str = "") -> str:
     """Where a candidate comes from and what was decided about it, a line each.
 
     Args:
-        evaluation: of the candidate.
-        known: id -> number of the candidates of the run, so that parents have theirs.
-        proposal: of the candidate; None if it is not remembered.
+        proposal: of the candidate.
+        known: id -> number of the proposals of the run, so that parents have theirs.
         mark: what stands against it, see `report.bans`.
     """
-    parents = [f"number {known[parent]}" if parent in known else parent for parent in evaluation.parents]
+    candidate = proposal.candidate
+    parents = [f"number {known[parent]}" if parent in known else parent for parent in candidate.parents]
     lines = [
-        f"number {evaluation.number}, candidate {evaluation.candidate}",
-        f"author: {evaluation.author}",
+        f"number {proposal.number}, candidate {candidate.id}",
+        f"author: {candidate.author}",
         f"made from: {', '.join(parents) or 'nothing else'}",
-        f"claim: {evaluation.claim}" if evaluation.claim else "",
-        f"rationale: {proposal.candidate.rationale}" if proposal is not None and proposal.candidate.rationale else "",
-        f"decision: {told(proposal.decision)}" if proposal is not None else "",
+        f"claim: {candidate.claim}" if candidate.claim else "",
+        f"rationale: {candidate.rationale}" if candidate.rationale else "",
+        f"decision: {told(proposal.decision)}",
         mark,
-        "ran without walls (--i-accept-unsandboxed)" if evaluation.sandbox == NONE else "",
     ]
     return "\n".join(line for line in lines if line)
 

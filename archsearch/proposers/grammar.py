@@ -18,7 +18,7 @@ from archsearch.proposers.additive import AdditiveModel
 from archsearch.proposers.base import Proposer
 from archsearch.proposers.baselines import baseline_candidates, candidate_of
 from archsearch.proposers.memory import NOTHING, Memory, Wishes
-from archsearch.proposers.moves import Genes, GeneSpace, Tried
+from archsearch.proposers.moves import Genes, GeneSpace, Tried, default
 from archsearch.proposers.systematic import systematic
 from archsearch.proposers.taste import Taste, genes_read, liked, taste_of
 from archsearch.proposers.tpe import samples
@@ -59,8 +59,8 @@ class GrammarProposer(Proposer):
     through in order, so None means that the space is exhausted.
 
     What a person bans and pins holds for everything but the baselines; what was tried before it was said still teaches.
-    What a person prefers is an objective beside the error (see `Taste`): every second proposal follows it from the
-    moment on that it is said, even if the list is not through.
+    What a person prefers, and refuses, is an objective beside the error (see `Taste`): every second proposal follows it
+    from the moment on that it is said, even if the list is not through.
 
     Args:
         space: the search space.
@@ -111,15 +111,17 @@ class GrammarProposer(Proposer):
         return _Learning(allowed, tried, parents, taste)
 
     def _taste(self, history: Sequence[Evaluation], wishes: Wishes, index: int) -> Taste | None:
-        """What the preferences say of the choices, as far as the candidates can be read."""
-        if not wishes.preferences:
-            return None
+        """What preferences and refusals say of the choices; a refusal prefers the parent to what was refused."""
         named = {number for pair in wishes.preferences for number in pair}
         genes = {item.number: dict(item.genome or {}) for item in history}
-        past = (item for item in self._memory.before(index) if item.number in named)
+        past = (item for item in self._memory.before(index) if item.number in named) if named else ()
         genes |= {item.number: self._genes_of(item.candidate) for item in past}
-        known = [(genes.get(better), genes.get(worse)) for better, worse in wishes.preferences]
-        return taste_of([(better, worse) for better, worse in known if better and worse], self._genes)
+        pairs = [(genes.get(better, {}), genes.get(worse, {})) for better, worse in wishes.preferences]
+        parents = {item.candidate: dict(item.genome) for item in history if item.genome is not None}
+        for refused in self._memory.unwanted(index):
+            kept = (parents[parent] for parent in refused.candidate.parents if parent in parents)
+            pairs.append((next(kept, self._genes.walk(default)), self._genes_of(refused.candidate)))
+        return taste_of([(better, worse) for better, worse in pairs if better and worse], self._genes)
 
     def _genes_of(self, candidate: Candidate) -> Genes:
         if candidate.genome is not None:

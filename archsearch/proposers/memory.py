@@ -72,6 +72,10 @@ class Memory(ABC):
         """What a person wanted when this proposal was made."""
         return NO_WISHES
 
+    def unwanted(self, number: int) -> tuple[Past, ...]:
+        """Those with smaller numbers that a person refused, and did not put a version of their own in the place of."""
+        return ()
+
 
 class Given(Memory):
     """A memory of what it is given, for those who have no run.
@@ -79,11 +83,13 @@ class Given(Memory):
     Args:
         past: proposals, in order.
         wishes: of a person, the same for every proposal.
+        unwanted: what a person refused.
     """
 
-    def __init__(self, past: Sequence[Past] = (), wishes: Wishes = NO_WISHES) -> None:
+    def __init__(self, past: Sequence[Past] = (), wishes: Wishes = NO_WISHES, unwanted: Sequence[Past] = ()) -> None:
         self._past = tuple(past)
         self._wishes = wishes
+        self._unwanted = tuple(unwanted)
 
     def before(self, number: int) -> tuple[Past, ...]:
         """All proposals with smaller numbers, in order."""
@@ -96,6 +102,10 @@ class Given(Memory):
     def wishes(self, number: int) -> Wishes:
         """What it was given."""
         return self._wishes
+
+    def unwanted(self, number: int) -> tuple[Past, ...]:
+        """Those of what it was given that have smaller numbers."""
+        return tuple(item for item in self._unwanted if item.number < number)
 
 
 NOTHING = Given()

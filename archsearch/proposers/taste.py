@@ -16,8 +16,9 @@ from archsearch.proposers.moves import Genes, GeneSpace, Tried
 
 WEIGHT = 2.0
 """What taste counts for beside error, whose unit is the standard deviation of its logarithm among those tried. One
-preference is worth about 0.7 before it is weighed: a person who takes the trouble to speak goes before an ordinary
-difference in score, and not before a model that is several times better than the others."""
+preference moves two candidates apart by 0.3 if one choice tells them apart and by 0.7 if several do. Weighed by 2, a
+person who takes the trouble to speak goes before an ordinary difference in score, and not before a model that is
+several times better than the others."""
 PRIOR = 0.3
 """Variance of the effect of a choice before anything is said: that of the additive model of the error."""
 SIZES = 0.03
@@ -79,7 +80,7 @@ def taste_of(pairs: Sequence[tuple[Genes, Genes]], space: GeneSpace) -> Taste | 
     scale = np.array([math.sqrt(SIZES if name.endswith(("hidden", "norm_weight")) else PRIOR) for name, _ in columns])
     differences = np.array(rows).reshape(-1, len(columns)) * scale
     directions = _row_space(differences)
-    if directions.shape[1] == 0:
+    if directions.shape[1] == 0:  # no preference, or none between candidates that differ in any choice
         return None
     mode, root = _laplace(differences @ directions)
     effects = scale[:, None] * directions

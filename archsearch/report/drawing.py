@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -115,6 +115,20 @@ def plain_ticks(axes: Axes, across: int, up: int) -> None:
     """Few ticks at round numbers: a year is never 1902.5."""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=across, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=up, steps=[1, 2, 2.5, 5, 10]))
+
+
+def error_axis(grid: Iterable[Axes], errors: Sequence[float]) -> None:
+    """A logarithmic axis of errors with plain numbers on it."""
+    low, high = min(errors), max(errors)
+    steps = (1,) if high > 300 * low else (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    marks = [step * 10.0**power for power in range(-12, 13) for step in steps]
+    marks = [mark for mark in marks if 0.8 * low <= mark <= 1.3 * high]
+    for axes in grid:
+        axes.set_yscale("log")
+        axes.set_yticks(marks, [f"{mark:g}" for mark in marks])
+        axes.minorticks_off()
+        room = max(1.2, (high / low) ** 0.07)
+        axes.set_ylim(low / room, high * room**1.5)
 
 
 def labelled(name: str, unit: str, between: str = " ") -> str:

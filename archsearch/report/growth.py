@@ -17,6 +17,7 @@ from archsearch.report.drawing import (
     NARROW_BELOW,
     WIDE,
     Model,
+    error_axis,
     house_style,
     labelled,
     legend_above,
@@ -41,16 +42,20 @@ def growth_figure(problem: Problem, models: Sequence[Model], width: float = WIDE
     with house_style():
         figure = new_figure(width, 2.9 if width < NARROW_BELOW else 2.7)
         axes = figure.subplots()
+        drawn: list[float] = []
         for order, model in enumerate(reversed(models)):
             style = BASELINE_STYLES.get(model.style, BEST_STYLE)
             times, errors = error_over_time(problem, model, "validation")
+            drawn += errors.tolist()
             marker: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(times) < 3 else {}
             axes.plot(times, errors, zorder=3 + order, **style, **marker)
         for model in models:
             axes.plot([], [], label=model.label, **BASELINE_STYLES.get(model.style, BEST_STYLE))
         times, errors = error_over_time(problem, models[0], "train")
         axes.plot(times, errors, color=COLOURS["muted"], linewidth=1.1, label="best, fitted data")
-        axes.set_yscale("log")
+        drawn += errors.tolist()
+        if drawn:
+            error_axis([axes], drawn)
         axes.set_xlabel(labelled("time", problem.space.problem.time_unit))
         axes.set_ylabel("error (nrmse)")
         axes.margins(x=0.02)

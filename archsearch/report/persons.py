@@ -15,8 +15,10 @@ from archsearch.study.steering import Steering
 if TYPE_CHECKING:
     from archsearch.study.store import Study
 
-MACHINES = frozenset({"nobody", "policy", "check"})
-"""Who decides where no person does: a run without review, its policy, and the check of what an LLM wrote."""
+NOBODY = "nobody"
+MACHINES = frozenset({NOBODY, "policy", "check", "search", "wishes"})
+"""Who decides where no person does: a run without review, its policy, the check of what an LLM wrote, the search that
+refuses what it had before, and the bans and pins of persons."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def told(decision: Decision | None) -> str:
     """A decision in one line; who decided, what, and why."""
     if decision is None:
         return "not decided yet"
+    if decision.by == NOBODY:
+        return decision.reason or "nobody decided"
     why = f": {decision.reason}" if decision.reason else ""
     return f"{'approved' if decision.approved else 'refused'} by {decision.by}{why}"
 

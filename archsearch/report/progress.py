@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from archsearch.report.drawing import (
     NARROW_BELOW,
     WIDE,
     dots,
+    error_axis,
     house_style,
     legend_above,
     new_figure,
@@ -44,7 +45,7 @@ def progress_figure(
         if finite:
             _progress_panel(grid[0], evaluations, baselines, sanity)
             _size_panel(grid[1], evaluations, baselines)
-            _error_axis(grid, finite)
+            error_axis(grid, finite)
             if stacked:
                 grid[1].set_ylabel(ERROR)
         else:
@@ -109,20 +110,6 @@ def _marks(
     assert best is not None
     ring = dots(COLOURS["best"], 10, markerfacecolor="none", markeredgewidth=1.8, zorder=6)
     axes.plot([place[best.number]], [best.error], **ring)
-
-
-def _error_axis(grid: Iterable[Axes], errors: list[float]) -> None:
-    """A logarithmic axis of errors with plain numbers on it."""
-    low, high = min(errors), max(errors)
-    steps = (1,) if high > 300 * low else (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)
-    marks = [step * 10.0**power for power in range(-12, 13) for step in steps]
-    marks = [mark for mark in marks if 0.8 * low <= mark <= 1.3 * high]
-    for axes in grid:
-        axes.set_yscale("log")
-        axes.set_yticks(marks, [f"{mark:g}" for mark in marks])
-        axes.minorticks_off()
-        room = max(1.2, (high / low) ** 0.07)
-        axes.set_ylim(low / room, high * room**1.5)
 
 
 def fitted(evaluation: Evaluation) -> int:

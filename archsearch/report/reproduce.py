@@ -68,7 +68,8 @@ def _search(study: Study) -> list[str]:
     settings = study.settings
     if settings.proposer in ("llm", "both"):
         return ["archsearch", "run", study.space_request, "--replay", study.id]
-    words = ["archsearch", "run", study.space_request, "--trials", str(settings.budget.trials)]
+    trials = max(settings.budget.trials, len(study.evaluations()))  # a resumed run may have had more
+    words = ["archsearch", "run", study.space_request, "--trials", str(trials)]
     if settings.budget.minutes is not None:
         words += ["--minutes", f"{settings.budget.minutes:g}"]
     return [*words, "--seed", str(settings.seed), "--workers", str(settings.workers)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archsearch.candidate.equation_text import latex_block
 from archsearch.candidate.markdown import model_markdown
 from archsearch.candidate.outcome import Evaluation
+from archsearch.candidate.ranking import best as best_of
 from archsearch.candidate.ranking import size
 from archsearch.problem.problem import Problem
 from archsearch.report.alternatives import MOST_SHOWN, equals_of, front
@@ -138,7 +139,7 @@ class Reported:
             "several_authors": len({item.author for item in self.evaluations}) > 1,
             "authors": authors(self.evaluations, list(refused_authors(self.proposals))),
             "llm": about_proposers(self.study, self.beside),
-            "waiting": sum(item.decision is None for item in self.proposals.values()),
+            "waiting": self._waiting(),
             "front": front(self.evaluations, sizes),
             "sizes": sizes,
             "lineage": lineage(self._entries(), None if self.best is None else self.best.number),
@@ -166,6 +167,11 @@ class Reported:
         shown = {*about_nets(self.ranked, self.best), *(about_seeds(()) if several else ())}
         return [text for text in self.verdict.sentences[1:] if text not in shown]
 
+    def _waiting(self) -> int:
+        """How many proposals nobody has decided about yet."""
+        evaluated = {item.number for item in self.evaluations}
+        return sum(item.decision is None and number not in evaluated for number, item in self.proposals.items())
+
     def _is_baseline(self, key: str) -> bool:
         other = baselines_of(self.study).get(key)
         return other is not None and self.best is not None and other.number == self.best.number
@@ -180,11 +186,10 @@ class Reported:
         mark = self.marks.get(self.best.number) if self.best is not None else None
         if mark is None:
             return ""
-        allowed = [item for item in self.ranked if item.validation is not None and item.number not in self.marks]
-        other = (
-            f"; the best that breaks no ban is number {allowed[0].number}, {four(allowed[0].error)}" if allowed else ""
-        )
-        return f"It is {mark}{other}."
+        allowed = best_of(item for item in self.evaluations if item.number not in self.marks)
+        if allowed is None:
+            return f"It is {mark}, and nothing else fits."
+        return f"It is {mark}; the best that breaks no ban is number {allowed.number}, {four(allowed.error)}."
 
     def _entries(self) -> Sequence[Entry]:
         """Every proposal, as the tree of parents shows it."""

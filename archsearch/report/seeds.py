@@ -84,7 +84,8 @@ def _reductions(pairs: Sequence[tuple[float, float]]) -> str:
     """A range over two seeds, from three on the mean with its 95 % interval (Student's t)."""
     found = np.array([1 - own / other for own, other in pairs])
     if len(found) < LEAST_SEEDS or float(found.std()) == 0.0:
-        return f"{percent(float(found.min()))} to {percent(float(found.max()))}"
+        ends = dict.fromkeys((percent(float(found.min())), percent(float(found.max()))))
+        return " to ".join(ends)
     half = float(stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found)))
     middle = float(found.mean())
     return f"{percent(middle)} (95\u00a0% interval {percent(middle - half)} to {percent(middle + half)})"

@@ -81,6 +81,7 @@ class Desk:
     def wishes(self) -> Wishes:
         """What is wanted now, what was taken back left out."""
         with self._lock:
+            self.reader.refresh()
             return wishes_at(self.reader.wishes, NOW)
 
     def card(self, number: int) -> Card:

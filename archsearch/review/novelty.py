@@ -50,7 +50,7 @@ def _nets(parent: str, nets: Sequence[NetCard]) -> Iterator[str]:
     for card in nets:
         old = before.get(card.name)
         if old is None:
-            yield f"A net {card.place} ({card.name}): sees {listed(card.inputs)}, {card.weights} weights."
+            yield f"The net {card.name}, {card.place}: sees {listed(card.inputs)}, {card.weights} weights."
             continue
         changes = []
         if old.role != card.role:

@@ -96,4 +96,5 @@ def _direction(study: Study, better: int, worse: int) -> str:
 
 def _names(source: str) -> set[str]:
     used = used_in(source)
-    return {*used.terms, *used.nets}
+    nets = (f"{name} ({net.role}, sees {' and '.join(net.inputs)})" for name, net in used.nets.items())
+    return {*used.terms, *nets}

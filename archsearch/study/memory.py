@@ -18,6 +18,8 @@ from archsearch.study.writer import PROPOSALS
 TRAINED = "train."
 EVER = 2**31
 """A number that no proposal has: what counts now."""
+AUTHORS = ("grammar", AUTHOR)
+"""Who proposes beside persons."""
 PROGRAMS = ("check", "policy", "search", "wishes")
 """Who refuses beside persons; of them the reason is enough."""
 
@@ -51,6 +53,14 @@ class StudyMemory(Memory):
         self._tail.read()
         return wishes_at(self._tail.log.wishes, number)
 
+    def unwanted(self, number: int) -> tuple[Past, ...]:
+        """Those with smaller numbers that a person refused, and did not put a version of their own in the place of."""
+        self._tail.read()
+        known = [item for item in self._tail.log.proposals.values() if item.number < number]
+        edited = {parent for item in known if item.candidate.author not in AUTHORS for parent in item.candidate.parents}
+        refused = (item for item in known if _is_refused_by_person(item) and item.candidate.id not in edited)
+        return tuple(_past(item) for item in sorted(refused, key=lambda item: item.number))
+
 
 def refusing(memory: Memory, space: SearchSpace, gate: Gate) -> Gate:
     """A gate that lets nothing of an LLM through to another gate that cannot be trained, or was tried before.
@@ -73,11 +83,16 @@ def refusing(memory: Memory, space: SearchSpace, gate: Gate) -> Gate:
     return decide
 
 
+def _is_refused_by_person(proposal: Proposal) -> bool:
+    decision = proposal.decision
+    return decision is not None and not decision.approved and decision.by not in PROGRAMS
+
+
 def _past(proposal: Proposal) -> Past:
     decision = proposal.decision
     if decision is None or decision.approved:
         return Past(proposal.number, proposal.candidate)
-    if decision.by in PROGRAMS:
+    if not _is_refused_by_person(proposal):
         return Past(proposal.number, proposal.candidate, decision.reason)
     why = f": {decision.reason}" if decision.reason else ""
     return Past(proposal.number, proposal.candidate, f"the scientist refused it{why}")

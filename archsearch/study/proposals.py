@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -74,7 +75,7 @@ class ProposalLog:
 
 
 class LogTail:
-    """The log of a run that others add to, read as it grows.
+    """The log of a run that others add to, read as it grows; any number of threads may share one.
 
     Args:
         path: the file, which need not exist.
@@ -87,9 +88,14 @@ class LogTail:
         self.log = ProposalLog()
         self._path = path
         self._offset = self._lines = 0
+        self._lock = threading.Lock()
 
     def read(self) -> list[AnyLine]:
         """Take the lines into account that were finished since; returns them."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> list[AnyLine]:
         data = self._more()
         found = []
         for text in data.split(b"\n")[:-1]:

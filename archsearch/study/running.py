@@ -35,7 +35,7 @@ class RunningFit(BaseModel):
         stage: what its fit does now; empty before it says so.
         step: the iteration of this stage.
         error: what this stage lowers, in standard deviations of the training data; None if that is not known.
-        curve: the errors so far, evenly thinned out.
+        curve: the errors of this stage so far, evenly thinned out; those of different stages are of different things.
         seconds: since it started.
     """
 
@@ -127,6 +127,7 @@ class RunningFits:
             return
         fit, began, curve = self._fits[number]
         if error is not None:
+            curve = curve if stage == fit.stage else Curve()
             curve.add(error)
         known = fit.error if error is None else error
         self._fits[number] = fit.model_copy(update={"stage": stage, "step": step, "error": known}), began, curve

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation, FittedLimit, FittedParameter, FittedState
 from archsearch.cli.output import console
-from archsearch.cli.tables import candidate_tables
+from archsearch.cli.tables import candidate_tables, origin
+from archsearch.study.proposals import Proposal
+from archsearch.study.record import Decision
 
 PERIOD = FittedParameter(value=6.0002, unit="s", low=2.0, high=20.0, identified=True, std_error=0.001)
 
@@ -23,13 +26,13 @@ def printed(evaluation: Evaluation) -> str:
 
 def test_a_reference_has_its_columns_where_there_is_one() -> None:
     text = shown(PERIOD.model_copy(update={"reference": 6.0}))
-    assert "identified reference off by T0 6.000 0.001 s 2 to 20 yes 6 0.0033 %" in text
+    assert "identified reference off by T0 6.000 0.001 5.998 to 6.002 s 2 to 20 yes 6 0.0033 %" in text
 
 
 def test_without_a_reference_there_is_no_column_for_it() -> None:
     text = shown(PERIOD)
     assert "reference" not in text
-    assert "T0 6.000 0.001 s 2 to 20 yes" in text
+    assert "T0 6.000 0.001 5.998 to 6.002 s 2 to 20 yes" in text
 
 
 def test_a_hidden_state_has_its_standard_error_and_whether_it_is_identified() -> None:
@@ -48,3 +51,20 @@ def test_limits_have_their_least_margins_and_a_broken_one_is_marked() -> None:
     assert "room 0.5 -1.000e-09 yes" in text, "rounding"
     assert "food 0.5 -3.000e-06 BROKEN" in text
     assert "air - 0.1 not known" in text
+
+
+def test_where_a_candidate_comes_from_is_told_line_by_line() -> None:
+    parent = Candidate("x = 1", "grammar")
+    child = Candidate("x = 2", "anna", "Crowding.", (parent.id, "unknown"), rationale="Hares bite.")
+    proposal = Proposal(7, child, Decision(approved=True, by="anna", reason="I know them"))
+    assert origin(proposal, {parent.id: 3}, "banned by bert").splitlines() == [
+        f"number 7, candidate {child.id}",
+        "author: anna",
+        "made from: number 3, unknown",
+        "claim: Crowding.",
+        "rationale: Hares bite.",
+        "decision: approved by anna: I know them",
+        "banned by bert",
+    ]
+    assert "decision: not decided yet" in origin(Proposal(3, parent), {})
+    assert "made from: nothing else" in origin(Proposal(3, parent), {})

@@ -14,6 +14,7 @@ from archsearch.candidate import describe
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.check import check
 from archsearch.candidate.genes import from_parameters
+from archsearch.candidate.genome import Genome
 from archsearch.candidate.outcome import Evaluation, Failure
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
@@ -26,6 +27,7 @@ from archsearch.proposers.grammar import GrammarProposer
 from archsearch.proposers.language import LanguageProposer
 from archsearch.proposers.memory import Past, Wishes
 from archsearch.proposers.moves import GeneSpace
+from archsearch.proposers.obeying import violations
 from archsearch.proposers.wording import PLAIN
 
 BUNDLED = ("bioreactor", "bioreactor_variant", "hare_lynx", "boarding_school_flu", "pendulum", "pendulum_variant")
@@ -41,7 +43,10 @@ def candidates(problem: Problem, count: int) -> list[Candidate]:
 
 def told_in_a_search(problem: Problem) -> str:
     """The question of a round in the midst of a search, and what the tools tell."""
-    memory = FakeMemory(wanted=Wishes(bans=(problem.space.terms[0].name,)))
+    state, term, slot = (table[-1].name for table in (problem.space.states, problem.space.terms, problem.space.slots))
+    memory = FakeMemory(
+        wanted=Wishes((f"See {state}.",), (problem.space.terms[0].name,), (slot,), ((1, 0),), (f"of {term}",))
+    )
     history = []
     for number, candidate in enumerate(candidates(problem, 8)):
         memory.past.append(Past(number, candidate, "It uses " + problem.space.state_names[0] if number == 7 else ""))
@@ -56,6 +61,21 @@ def told_in_a_search(problem: Problem) -> str:
     told.append(data.function(DataArguments(trajectory="", states=(), rows=5)))
     told.append(residual.function(ResidualArguments(state="s1", expression="s1", against="s1")))
     return "\n".join(told)
+
+
+def test_wishes_are_told_and_checked_under_other_names() -> None:
+    problem = load_problem("bioreactor")
+    wanted = Wishes(("S runs out.",), ("monod", "kinetics"), ("growth_rate",), ((1, 0),), ("of uptake",))
+    told = AnonymousQuestions(problem, FakeMemory(wanted=wanted), 4).wishes(3)
+    aliases = Aliases.of(problem.space).names
+    assert told.hints == (f"{aliases['S']} runs out.",)
+    assert told.bans == (aliases["monod"], aliases["kinetics"])
+    assert told.pins == (aliases["growth_rate"],)
+    assert (told.preferences, told.reasons) == (((1, 0),), (f"of {aliases['uptake']}",))
+    hidden = AnonymousQuestions(problem, FakeMemory(), 4).space
+    law = candidate_of(Genome(terms={"growth_rate": "monod"}), problem.space)
+    found = violations(Translator(problem).candidate(law).source, hidden, told)
+    assert found[0] == f"uses the term '{aliases['monod']}', which is banned"
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -13,7 +13,7 @@ from scripted_server import Asked, Exchange, Server, serving
 from scripted_server import says as answer
 
 from archsearch.candidate.candidate import Candidate
-from archsearch.evaluation import Evaluator, Outcome
+from archsearch.evaluation import Evaluator, Outcome, Tell, nobody
 from archsearch.executors.local import LocalExecutor
 from archsearch.llm.client import Llm
 from archsearch.llm.endpoint import endpoint_of
@@ -50,7 +50,7 @@ class Recorded:
     def __init__(self, study: Study) -> None:
         self.study = study
 
-    def evaluate(self, candidate: Candidate, number: int) -> Outcome:
+    def evaluate(self, candidate: Candidate, number: int, tell: Tell = nobody) -> Outcome:
         found = self.study.resolve(str(number))
         assert found.candidate == candidate.id
         return Outcome(found, self.study.weights(number), self.study.predictions(number), self.study.log(number))
@@ -77,11 +77,11 @@ def search(folder: Path, evaluator: Evaluator | Recorded, asked: Llm) -> tuple[S
     return study, summary, told
 
 
-@pytest.mark.slow
 def candidates(study: Study) -> dict[int, Candidate]:
     return {number: item.candidate for number, item in study.proposals().items()}
 
 
+@pytest.mark.slow
 def test_from_a_constant_growth_rate_through_a_net_to_a_law_that_saturates(tmp_path: Path) -> None:
     evaluator = Evaluator(PROBLEM, SETTINGS)
     try:

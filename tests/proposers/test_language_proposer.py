@@ -186,6 +186,29 @@ def test_feedback_holds_what_a_scientist_would_ask_for() -> None:
     assert "9.87654" not in told
 
 
+def test_preferences_are_told_with_their_reasons() -> None:
+    past = [Past(7, Candidate("# 7", "llm", "It saturates.")), Past(9, Candidate("# 9", "llm", "It does not."))]
+    wanted = Wishes(preferences=((7, 9), (9, 12)), reasons=("enzymes do",))
+    told = told_of(memory=FakeMemory(past=past, wanted=wanted))
+    assert "- Number 7 (It saturates.) is preferred to number 9 (It does not.), because: enzymes do\n" in told
+    assert "- Number 9 (It does not.) is preferred to number 12 ()\n" in told
+
+
+def test_what_breaks_a_ban_or_a_pin_is_turned_back_and_mended() -> None:
+    llm = FakeLlm([{"proposals": LAWS}, {"proposals": [edits("again", "slot.kinetics", "scale")]}])
+    memory = FakeMemory(wanted=Wishes(bans=("monod",), pins=("growth_rate",)))
+    found = propose(proposer(llm, memory), memory, 4)
+    assert found[-1].claim == "again"
+    repair = llm.asked[-1][-1].text
+    assert "It uses the term 'monod', which is banned. Change that." in repair
+    assert repair.count("It does not use the term 'growth_rate', which is pinned. Change that.") == 3
+
+
+def test_the_baselines_are_no_matter_of_bans() -> None:
+    memory = FakeMemory(wanted=Wishes(bans=("growth_rate", "kinetics")))
+    assert [item.author for item in propose(proposer(FakeLlm(), memory), memory, 3)] == ["grammar"] * 3
+
+
 def test_laws_come_before_nets_and_nets_become_laws() -> None:
     def fitting(error: float, nets: int, number: int) -> Evaluation:
         return evaluation(Candidate(f"# {number}", "llm"), number, error, nets=nets)

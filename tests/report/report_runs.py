@@ -29,6 +29,8 @@ from archsearch.hybrid import load_candidate
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Part, Problem
 from archsearch.settings import RunSettings
+from archsearch.study.record import Ban, Decision, Hint, Pin, Preference
+from archsearch.study.steering import Steering
 from archsearch.study.store import Study
 
 BEST = Genome(slots={"profit": NetGene("replace", ("hare", "lynx"), (4,))})
@@ -117,3 +119,21 @@ def invented_run(folder: Path) -> Study:
         writer.propose(5, broken, 0.0)
         writer.record(5, failed(broken, 5), 0.0)
     return study
+
+
+HINT = "Lynx starve <script>alert('hint')</script> & \"quotes\" `$x$`"
+
+
+def steer(study: Study) -> None:
+    """A person refuses a new proposal, bans the slot that is best, hints with hostile text, and prefers."""
+    problem = study.problem()
+    with study.writing(problem) as writer:
+        claim = "Crowding is added."
+        candidate = Candidate(render(Genome(added=("crowding",)), problem.space, claim), "grammar", claim)
+        writer.propose(6, candidate, 0.0)
+    steering = Steering(study)
+    steering.decide(6, Decision(approved=False, by="anna", reason="Hares never crowd here."))
+    steering.wish(Ban(name="profit"), "anna")
+    steering.wish(Hint(text=HINT), "<b>bert</b>")
+    steering.wish(Preference(better=2, worse=4, reason="keeps the physics"), "anna")
+    steering.wish(Pin(name="growth"), "bert")

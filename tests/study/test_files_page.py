@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archsearch.candidate.outcome import Evaluation, Failure, FittedNet, FittedParameter, FittedTerm, Record, Score
-from archsearch.study import candidate_files, files, store, writer
+from archsearch.study import candidate_files, control, files, running, store, writer
 from archsearch.study.record import RunRecord
 
 PAGE = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
@@ -34,5 +34,13 @@ def test_every_file_of_a_run_is_named() -> None:
     named = set(re.findall(r"^ +([\w.]+)/?\S* ", tree, re.MULTILINE))
     own = {candidate_files.SOURCE, candidate_files.EVALUATION, candidate_files.WEIGHTS, candidate_files.PREDICTIONS}
     own |= {candidate_files.LOG, candidate_files.TEST_SCORE, files.RUN, store.SPACE, store.LOCK}
-    own |= {writer.PROPOSALS, writer.JOURNAL, writer.CANDIDATES, files.LLM, "report.html"}
+    own |= {
+        writer.PROPOSALS,
+        writer.JOURNAL,
+        writer.CANDIDATES,
+        files.LLM,
+        control.CONTROL,
+        running.RUNNING,
+        "report.html",
+    }
     assert named == own

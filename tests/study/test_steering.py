@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,20 @@ def test_a_preference_needs_two_candidates_that_were_evaluated_and_the_last_word
     found = wishes_at(steering.wishes(), line.number)
     assert found.preferences == ((4, 3),)
     assert found.reasons == ("on second thoughts",)
+
+
+def test_threads_that_share_a_steering_see_every_line_once(study: Study) -> None:
+    steering, rounds = Steering(study), 25
+
+    def say(name: str) -> None:
+        for turn in range(rounds):
+            steering.wish(Hint(text=f"{name} {turn}"), name)
+            steering.waiting()
+
+    threads = [threading.Thread(target=say, args=(name,)) for name in ("ann", "bob", "cleo")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    said = [line.wish.text for line in steering.wishes() if isinstance(line.wish, Hint)]
+    assert len(said) == len(set(said)) == 3 * rounds
