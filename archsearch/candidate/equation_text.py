@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from archsearch.candidate.equations import Piece, equations_of, returned_by
+from archsearch.candidate.equations import UNREADABLE, Piece, equations_of, returned_by
 from archsearch.candidate.unfold import unfold
 from archsearch.problem.latex import latex_name
 from archsearch.problem.space import SearchSpace
@@ -61,12 +61,21 @@ def is_static(source: str) -> bool:
 
 
 def other_lines(source: str) -> dict[str, str]:
-    """Name -> a line of LaTeX for all that is no equation of a state; names begin with the method."""
+    """Name -> a line of LaTeX for all that is no equation of a state; names begin with the method.
+
+    What is no name stays unreadable: it might be read as a command.
+    """
     return {
-        f"{method} {name}": line.format(name=latex_name(name), value=_sum(pieces))
+        f"{method} {name}": line.format(
+            name=latex_name(name) if name.isidentifier() else UNREADABLE, value=_sum(pieces)
+        )
         for method, line in LINES.items()
         for name, pieces in returned_by(source, method).items()
     }
+
+
+def _symbol(name: str) -> str:
+    return latex_name(name) if name.isidentifier() else UNREADABLE
 
 
 def _sum(pieces: Sequence[Piece]) -> str:

@@ -162,7 +162,9 @@ def _latex(node: ast.expr, nets: Mapping[str, NetCall], terms: list[str]) -> str
 
 def _net_symbol(call: NetCall, nets: Mapping[str, NetCall]) -> str:
     """`NN` with the name of the net below it and what it sees in parentheses."""
-    below = ", ".join(rf"\mathrm{{{name}}}".replace("_", r"\_") for name in (call.name, call.output) if name)
+    below = ", ".join(
+        rf"\mathrm{{{name}}}".replace("_", r"\_") for name in (call.name, call.output) if name.isidentifier()
+    )
     seen = [_latex(argument, nets, []) for argument in call.arguments]
     return rf"\mathrm{{NN}}_{{{below}}}({', '.join(seen)})"
 

@@ -132,7 +132,8 @@ class LiveView:
         these = "1 proposal waits" if waiting == 1 else f"{waiting} proposals wait"
         review = f"{these} for a person" + (": r opens review" if self._keys else "")
         if self.stopping:
-            return f"stopping: {fits} still run, q gives them up" if fits else "stopping"
+            told = "1 still runs, q gives it up" if fits == 1 else f"{fits} still run, q gives them up"
+            return f"stopping: {told}" if fits else "stopping"
         if self._paused:
             return "paused: p goes on" + (f" · {these}" if waiting else "")
         if waiting:

@@ -154,7 +154,8 @@ class Watching:
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         """As Ctrl-C: what is finished is recorded, and the terminal is given back."""
-        raise KeyboardInterrupt
+        self._leave.set()
+        signal.raise_signal(signal.SIGINT)  # which somebody may hold back for a moment
 
     def _suspended(self, number: int, frame: FrameType | None) -> None:
         """Stop with the terminal as it was; this goes on here when the shell says so (fg, bg)."""

@@ -8,7 +8,7 @@ import re
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from archsearch.candidate.equation_text import equations_latex
+from archsearch.candidate.equation_text import equations_latex, latex_block, markdown_block
 from archsearch.export.latex import latex_file
 from archsearch.export.markdown import markdown_file
 from archsearch.problem.problem import Problem
@@ -37,3 +37,17 @@ def test_every_equation_is_read_by_a_typesetter(study: Study, problem: Problem, 
     parser = MathTextParser("path")
     for line in equations_latex(study.source(number), problem.space).values():
         parser.parse(f"${line}$")
+
+
+OBSERVED = """
+    def observe(self, t, x, u):
+        return {"$$ } <script>": x.hare}
+"""
+
+
+def test_no_name_in_a_source_ends_the_mathematics_or_becomes_markup(study: Study, problem: Problem) -> None:
+    hostile = study.source(3).rstrip() + OBSERVED
+    for block in (markdown_block(hostile, problem.space), latex_block(hostile, problem.space)):
+        assert "script" not in block
+        assert block.count("{") == block.count("}")
+        assert r"y_{\cdots} &= \mathrm{hare}" in block
