@@ -24,7 +24,7 @@ NO_MODEL = re.compile(r"model_not_found|(model|deployment)\b.{0,80}(not found|no
 NO_WAY = re.compile(r"response_format|json_schema|structured|\btools?\b|parameters", re.IGNORECASE)
 """What a router says when none of its servers knows this way of asking; it says so with 404."""
 NOT_THIS_WAY = re.compile(r"response_format|json_schema|tool_choice", re.IGNORECASE)
-"""What a server says that fails on a way of asking instead of refusing it, as that of llama-cpp-python does, with 500."""
+"""What a server says that fails, with 500, on a way of asking that it should refuse: so does llama-cpp-python's."""
 NO_QUOTA = re.compile(r"insufficient.?(quota|credit|balance|funds)|exceeded your current quota|out of credit", re.I)
 GO_ON = "The search goes on without the LLM; resume it later to ask again."
 
