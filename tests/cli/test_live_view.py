@@ -129,6 +129,14 @@ def test_it_says_what_it_waits_for_and_which_key_helps(evaluations: list[Evaluat
     assert "done" in lines(shown, 100)[0]
 
 
+def test_a_claim_cannot_draw_on_the_terminal(evaluations: list[Evaluation]) -> None:
+    shown = view()
+    shown(Started(1, Candidate("x = 1\n", "llm", claim="\x1b[2J\x1b[HGone.\nTwo lines.")))
+    told = lines(shown, 120)
+    assert not any("\x1b" in line for line in told)
+    assert sum("Gone. Two lines." in line for line in told) == 1
+
+
 def test_what_an_llm_costs_is_told(evaluations: list[Evaluation]) -> None:
     shown = view()
     assert "LLM" not in "\n".join(lines(shown))
