@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from archsearch.cli.output import visible
 from archsearch.review.wording import four, listed
 
 if TYPE_CHECKING:
@@ -37,10 +38,9 @@ def card_lines(
         width: of the terminal, in characters.
     """
     from rich.rule import Rule
-    from rich.text import Text
 
     yield Rule(f"Proposal {card.number}: {STATES[card.state]}", align="left", style="bold", characters="=")
-    yield Text(card.claim or "No claim was made.", style="bold")
+    yield _text(card.claim or "No claim was made.", style="bold")
     yield from _hanging([card.hypothesis] if card.hypothesis else [])
     yield from _source(card)
     yield from _section(f"New against {card.compared_with}", card.new)
@@ -55,12 +55,10 @@ def card_lines(
 
 def code_lines(card: Card) -> Iterator[Text]:
     """The code diff, or the source where there is nothing to compare it with."""
-    from rich.text import Text
-
     text = card.code_diff or card.source
     for line in text.splitlines():
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1] if card.code_diff else "", "")
-        yield Text(line, style=style)
+        yield _text(line, style=style)
 
 
 def _source(card: Card) -> Iterator[RenderableType]:
@@ -73,8 +71,10 @@ def _source(card: Card) -> Iterator[RenderableType]:
     if card.decision is not None:
         verb = "Approved" if card.decision.approved else "Refused"
         told.append(f"{verb} by {card.decision.by}" + (f": {card.decision.reason}" if card.decision.reason else "."))
-    if card.error is not None:
-        told.append(f"Its evaluation gave nrmse {four(card.error)}.")
+    if card.state == "evaluated":
+        told.append(
+            "Its evaluation failed." if card.error is None else f"Its evaluation gave nrmse {four(card.error)}."
+        )
     yield from _hanging(told)
 
 
@@ -94,17 +94,15 @@ def _equations(card: Card) -> Iterator[RenderableType]:
 
 def _rows(diff: EquationDiff) -> Iterator[tuple[Text, ...]]:
     """One line for each summand, the left-hand side on the first."""
-    from rich.text import Text
-
     left = f"{diff.left_text} {diff.relation}" if diff.split else f"{diff.left_text}:"
     if all(piece.change == "removed" for piece in diff.pieces):
-        yield Text(" "), Text(left), Text(""), Text("0")
+        yield _text(" "), _text(left), _text(""), _text("0")
         left = ""
     for place, piece in enumerate(diff.pieces):
         style = _style(piece)
         sign = piece.sign if diff.split and (place or piece.sign == "-" or piece.change == "removed") else ""
-        text = Text(piece.text, style=style)
-        yield Text(MARKS[piece.change], style=STYLES[piece.change]), Text(left), Text(sign, style=style), text
+        text = _text(piece.text, style=style)
+        yield _text(MARKS[piece.change], style=STYLES[piece.change]), _text(left), _text(sign, style=style), text
         left = ""
 
 
@@ -178,15 +176,20 @@ def _code(card: Card) -> Iterator[RenderableType]:
 # ---- pieces ---------------------------------------------------------------------------------------------------------
 
 
+def _text(text: str, style: str = "") -> Text:
+    """Text that cannot steer the terminal, whoever wrote it."""
+    from rich.text import Text
+
+    return Text(visible(text), style=style)
+
+
 def _section(title: str, sentences: Sequence[str]) -> Iterator[RenderableType]:
     yield _heading(title)
     yield from _hanging([sentence for sentence in sentences if sentence])
 
 
 def _heading(title: str) -> RenderableType:
-    from rich.text import Text
-
-    return Text(f"\n{title}", style="bold underline")
+    return _text(f"\n{title}", style="bold underline")
 
 
 def _hanging(
@@ -195,9 +198,8 @@ def _hanging(
     """Sentences, each with a mark before it and its lines below each other."""
     from rich.padding import Padding
     from rich.table import Table
-    from rich.text import Text
 
     for sentence in sentences:
         table = Table.grid(padding=(0, 1))
-        table.add_row(Text(mark, style=style), Text(sentence))
+        table.add_row(_text(mark, style=style), _text(sentence))
         yield Padding(table, (0, 0, 0, indent), expand=False)

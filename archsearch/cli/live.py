@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from archsearch.cli.progress import Tally, clock, finished, noted
 from archsearch.cli.sparkline import sparkline
 from archsearch.report.leaderboard import Row, cells, four, rows_of
+from archsearch.sandbox.report import printable
 from archsearch.study.running import RunningFit, RunningFits
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ are shown."""
 CURVE, NARROW, WIDEST_BAR = 16, 60, 60
 """Columns of a curve, of a terminal that has no room for one, and of the bar at most."""
 MOST_ROWS = 100
+READING_SHARE = 20.0
+"""So many times as long as it takes to read the leaderboard it is not read again."""
 HEADING = f"{'rank':>5} {'no.':>5} {'error':>9} {'weights':>8} {'params':>7} {'s':>6}  model"
 KEYS = "p pause or go on · r review · q stop · ? help"
 HELP = """\
@@ -80,7 +84,8 @@ class LiveView:
         self._waiting: set[int] = set()
         self._paused = False
         self._over = False
-        self._rows: tuple[int, tuple[Row, ...]] | None = None
+        self._rows: tuple[Row, ...] = ()
+        self._rows_of, self._next_read = -1, -math.inf
         self.notes: deque[str] = deque(maxlen=NOTES)
         self.cost: Callable[[], str] = str
         self.stopping = self.help = False
@@ -132,7 +137,8 @@ class LiveView:
         these = "1 proposal waits" if waiting == 1 else f"{waiting} proposals wait"
         review = f"{these} for a person" + (": r opens review" if self._keys else "")
         if self.stopping:
-            return f"stopping: {fits} still run, q gives them up" if fits else "stopping"
+            told = "1 still runs, q gives it up" if fits == 1 else f"{fits} still run, q gives them up"
+            return f"stopping: {told}" if fits else "stopping"
         if self._paused:
             return "paused: p goes on" + (f" · {these}" if waiting else "")
         if waiting:
@@ -174,12 +180,19 @@ class LiveView:
 
     def _leaderboard(self, rows: int) -> list[RenderableType]:
         """The best of what is there, read anew when something was finished."""
-        if self._rows is None or self._rows[0] != self._tally.done:
-            self._rows = self._tally.done, rows_of(self._study, MOST_ROWS)
-        best, rest = self._rows[1][:rows], self._rows[1][rows:]
+        self._read()
+        best, rest = self._rows[:rows], self._rows[rows:]
         kept = [row for row in rest if row.chosen or row.baseline]  # the comparison is always there
         shown = [*best[: max(1, rows - len(kept))], *kept][:rows]
         return [_line(HEADING, "dim"), *(_line(_row_line(row), _style(row)) for row in shown)]
+
+    def _read(self) -> None:
+        """Read the leaderboard again if something was finished; of a long run not every time: that takes a while."""
+        began = self._clock()
+        if self._rows_of == self._tally.done or began < self._next_read:
+            return
+        self._rows_of, self._rows = self._tally.done, rows_of(self._study, MOST_ROWS)
+        self._next_read = began + READING_SHARE * (self._clock() - began)
 
 
 def bar(done: int, of: int, width: int) -> str:
@@ -211,4 +224,4 @@ def _fit_line(fit: RunningFit, width: int) -> str:
 def _line(text: str, style: str = "") -> Text:
     from rich.text import Text
 
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+    return Text(printable(text.replace("\n", " ")), style=style, no_wrap=True, overflow="ellipsis")

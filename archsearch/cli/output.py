@@ -24,6 +24,15 @@ def console() -> Console:
     return Console(width=None if known else LOG_WIDTH, highlight=False, markup=False)
 
 
+def visible(text: str) -> str:
+    """Text of strangers with what would steer the terminal, or turn the direction of reading, written out."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else _written_out(letter) for letter in text)
+
+
+def _written_out(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
+
+
 def plain_table(name: str, *headings: str) -> Table:
     """A table without lines, whose first column is never broken."""
     from rich.table import Table

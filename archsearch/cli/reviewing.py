@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from archsearch.cli.card import card_lines, code_lines
 from archsearch.cli.editor import Draft
+from archsearch.cli.output import visible
 from archsearch.errors import MachineError, RequestError
 from archsearch.review.fit import fit_of
 from archsearch.review.wording import four, listed
@@ -240,4 +241,4 @@ class Review:
         return "again"
 
     def _say(self, text: str) -> None:
-        self._console.print(text)
+        self._console.print(visible(text))

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from archsearch.study.store import Study
 
 NOBODY = "nobody"
-MACHINES = frozenset({NOBODY, "policy", "check"})
-"""Who decides where no person does: a run without review, its policy, and the check of what an LLM wrote."""
+MACHINES = frozenset({NOBODY, "policy", "check", "search", "wishes"})
+"""Who decides where no person does: a run without review, its policy, the check of what an LLM wrote, the search that
+refuses what it had before, and the bans and pins of persons."""
 
 
 @dataclass(frozen=True)

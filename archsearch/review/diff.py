@@ -135,7 +135,7 @@ def _shown(piece: Piece, change: Change) -> EquationPiece:
 def _lines(source: str, methods: Sequence[str]) -> list[str]:
     """The code of these methods and of all helpers, without comments and descriptions."""
     found = [node for name, node in methods_of(source).items() if name in methods or name.startswith("_")]
-    return [line.strip() for node in found for line in _code(node).splitlines()]
+    return [line.rstrip() for node in found for line in _code(node).splitlines()]
 
 
 def _code(method: ast.FunctionDef) -> str:

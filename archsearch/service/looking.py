@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from archsearch.errors import ArchsearchError
 from archsearch.proposers.obeying import violations
-from archsearch.report.leaderboard import Row, leaderboard
+from archsearch.report.bans import banned_by, bans_of
+from archsearch.report.leaderboard import Row, leaderboard, marked
+from archsearch.report.persons import is_by_person
+from archsearch.report.wording import listed
 from archsearch.review.card import Card
 from archsearch.review.kinds import kind_of
 from archsearch.service.here import Service
@@ -27,13 +29,11 @@ from archsearch.service.views import (
 from archsearch.study.control import read_control
 from archsearch.study.lock import LOCK, searching
 from archsearch.study.proposals import Proposal
-from archsearch.study.record import Decision, RunRecord
+from archsearch.study.record import RunRecord
 from archsearch.study.running import read_running
 from archsearch.study.store import Study
 
 MOST_DECIDED = 20
-MACHINES = ("search", "check", "policy", "nobody")
-"""Who decides and is no person."""
 
 
 def all_runs(service: Service) -> RunLines:
@@ -81,7 +81,7 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
         evaluations = reader.evaluations
         best = reader.best()
         now = read_running(run.study.folder)
-        rows = leaderboard(reader.ranked(), run.baselines(), top)
+        rows = _rows(run, top)
         return RunView(
             run=run.study.id,
             space=record.space_request,
@@ -96,7 +96,6 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
             seed=record.settings.seed,
             evaluated=len(evaluations),
             failed=sum(item.status == "failed" for item in evaluations.values()),
-            banned=_banned(run, rows),
             waiting=len(reader.waiting()),
             seconds=reader.seconds,
             best=best.number if best is not None else None,
@@ -109,15 +108,17 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
         )
 
 
-def _banned(run: OpenRun, rows: Iterable[Row]) -> dict[int, tuple[str, ...]]:
-    """What is wrong with the rows of a leaderboard now that something is banned or pinned; baselines are exempt."""
-    wishes, space, found = run.desk.wishes(), run.problem.space, run.reader.proposals
-    if not wishes.bans and not wishes.pins:
-        return {}
-    broken = {
-        row.number: violations(found[row.number].candidate.source, space, wishes) for row in rows if not row.baseline
-    }
-    return {number: texts for number, texts in broken.items() if texts}
+def _rows(run: OpenRun, top: int | None) -> tuple[Row, ...]:
+    """The leaderboard; what uses something that is banned now is marked, and keeps its place."""
+    ranked, baselines, bans = run.reader.ranked(), run.baselines(), bans_of(run.reader.wishes)
+    rows = leaderboard(ranked, baselines, top)
+    if not bans:
+        return rows
+    proposals, space = run.reader.proposals, run.problem.space
+    using = {row.number: banned_by(proposals[row.number].candidate.source, space, bans) for row in rows}
+    exempt = {item.number for item in baselines.values()}
+    marks = {number: f"banned by {listed(names)}" for number, names in using.items() if names and number not in exempt}
+    return marked(rows, marks)
 
 
 def _decided(run: OpenRun) -> tuple[DecidedView, ...]:
@@ -125,7 +126,7 @@ def _decided(run: OpenRun) -> tuple[DecidedView, ...]:
     found: list[DecidedView] = []
     for number, proposal in sorted(run.reader.proposals.items(), reverse=True):
         decision = proposal.decision
-        if decision is not None and is_of_a_person(decision) and len(found) < MOST_DECIDED:
+        if decision is not None and is_by_person(decision) and len(found) < MOST_DECIDED:
             candidate = proposal.candidate
             found.append(
                 DecidedView(
@@ -138,11 +139,6 @@ def _decided(run: OpenRun) -> tuple[DecidedView, ...]:
                 )
             )
     return tuple(found)
-
-
-def is_of_a_person(decision: Decision) -> bool:
-    """Whether a person made this decision, and no rule."""
-    return decision.by.split()[0] not in MACHINES if decision.by.strip() else False
 
 
 def candidate_view(run: OpenRun, number: int) -> CandidateView:

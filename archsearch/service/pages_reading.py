@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from archsearch.report.leaderboard import LEGEND
+from archsearch.report.parameters import parameter_rows
 from archsearch.report.tried import failure_groups
 from archsearch.review.diff import equation_diffs, given_source
 from archsearch.service import charts, downloads, events, looking
 from archsearch.service.here import Here, Number, RunId, Service
-from archsearch.service.lineage import lineage
+from archsearch.service.lineage import family_of
 from archsearch.service.notices import notice
 from archsearch.service.pictures import Name
 from archsearch.service.rendering import page
@@ -71,7 +72,7 @@ def candidate(here: Here, run: RunId, number: Number, done: Done = "", about: Ab
     view = looking.candidate_view(opened, number)
     with opened.lock:
         shown = looking.run_view(here, opened, TOP)
-        described = {item.name: item.description for item in opened.problem.space.parameters}
+        rows = parameter_rows(view.evaluation, (), opened.problem.space)
         differences = equation_diffs(view.source, given_source(opened.problem.space), opened.problem.space)
     return page(
         "candidate",
@@ -80,7 +81,7 @@ def candidate(here: Here, run: RunId, number: Number, done: Done = "", about: Ab
         view=view,
         item=view.evaluation,
         equations=differences,
-        described=described,
+        parameters=rows,
         form_key=here.keys.form,
         notice=notice(done, about),
     )
@@ -121,7 +122,7 @@ def _live(here: Service, run: str, full: bool) -> dict[str, Any]:
             "legend": LEGEND,
             "over_time": charts.error_over_time(evaluations, opened.timeline.points, baselines),
             "over_size": charts.error_over_size(evaluations, baselines),
-            "tree": lineage(opened.reader.proposals, evaluations),
+            "tree": family_of(opened),
             "failures": failure_groups(list(evaluations.values())),
             "form_key": here.keys.form,
         }

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from archsearch.bundled import template
 from archsearch.report.leaderboard import BASELINES, aligned, four
+from archsearch.report.parameters import interval_text
 from archsearch.report.wording import percent
 from archsearch.service.assets import asset_url
 from archsearch.service.charts import sparkline
@@ -43,6 +44,7 @@ def _environment() -> jinja2.Environment:
         "four": four,
         "aligned": aligned,
         "percent": percent,
+        "interval": interval_text,
         "two": lambda value: f"{value:.2g}",
         "typeset": typeset,
         "duration": duration,

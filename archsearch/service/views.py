@@ -106,7 +106,6 @@ class RunView(View):
         seconds: search time so far.
         best: the number of the best, see `leaderboard.chosen`.
         leaderboard: smallest error first, failures last.
-        banned: rows of it that break a ban or a pin, by number, with what they break.
         running: what is trained now.
         wishes: what persons wished so far, in order.
         decided: what persons decided, the newest first.
@@ -129,7 +128,6 @@ class RunView(View):
     seconds: float
     best: int | None
     leaderboard: tuple[Row, ...]
-    banned: dict[int, tuple[str, ...]]
     running: tuple[RunningFit, ...]
     wishes: tuple[WishView, ...]
     decided: tuple[DecidedView, ...]

@@ -48,7 +48,7 @@ def test_the_page_of_a_run_shows_leaderboard_charts_lineage_and_failures(reading
 
 def test_a_candidate_is_shown_with_all_that_is_known_of_it(reading: Served) -> None:
     text = reading.browser().get(f"{PLACE}/candidates/3").text
-    for said in ("0.3456", "0.408 … 0.4562", "2.345", "25 %", "profit = Net(", "It printed nothing", "data-tex="):
+    for said in ("0.3456", "0.4080 to 0.4562", "2.345", "25 %", "profit = Net(", "It printed nothing", "data-tex="):
         assert said in text.replace("\u00a0", " "), said
     for name in ("fit", "residuals", "nets"):
         picture = reading.browser().get(f"{PLACE}/candidates/3/{name}.svg?narrow=1")
