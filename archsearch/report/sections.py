@@ -22,9 +22,9 @@ from archsearch.report.leaderboard import BASELINES, LEGEND, baselines_of, four,
 from archsearch.report.lineage import Entry, lineage
 from archsearch.report.parameters import about_parameters, parameter_rows
 from archsearch.report.persons import acts_of, is_by_person, refused_authors, told
-from archsearch.report.proposers_compared import about_proposers, authors
+from archsearch.report.proposers_compared import GRAMMAR, LLM, about_proposers, authors
 from archsearch.report.reproduce import reproduction
-from archsearch.report.seeds import about_seeds, repeats, row_of
+from archsearch.report.seeds import TRAINED_ONCE, about_seeds, repeats, row_of
 from archsearch.report.tried import choices, failure_groups
 from archsearch.report.verdict import Verdict, about_nets, judge
 from archsearch.report.weakness import weaknesses
@@ -166,7 +166,7 @@ class Reported:
         """The sentences of the verdict that the first page does not show in another way."""
         if self.best is None:
             return []
-        shown = {*about_nets(self.ranked, self.best), *(about_seeds(()) if several else ())}
+        shown = {*about_nets(self.ranked, self.best), *([TRAINED_ONCE] if several else [])}
         return [text for text in self.verdict.sentences[1:] if text not in shown]
 
     def _waiting(self) -> int:
@@ -204,7 +204,7 @@ class Reported:
                 candidate=item.candidate,
                 error=_became(item, evaluated.get(number)),
                 rank=ranks.get(number, last),
-                by_person=item.candidate.author not in ("grammar", "llm"),
+                by_person=item.candidate.author not in (GRAMMAR, LLM),
             )
             for number, item in sorted(self.proposals.items())
         ]

@@ -9,7 +9,7 @@ import pytest
 from archsearch.candidate.outcome import Evaluation, FittedNet, FittedTerm, Score
 from archsearch.candidate.ranking import best
 from archsearch.problem.problem import Problem
-from archsearch.report.comparison import bootstrap, scored_sizes
+from archsearch.report.comparison import Comparison, bootstrap, scored_sizes
 from archsearch.report.verdict import about_nets, judge, kind_of
 from archsearch.report.wording import percent
 from archsearch.settings import RunSettings
@@ -240,3 +240,11 @@ def test_whether_a_net_was_needed_is_said_as_the_data_show_it() -> None:
     ]
     assert about_nets([joint, plain, alone], joint) == ["The best model without a net, number 0, has 0.5."]
     assert about_nets([plain, alone], plain) == [], "a net alone joins nothing"
+
+
+def test_a_rival_that_is_better_beyond_chance_is_told_apart_and_no_lead() -> None:
+    behind = Comparison("net", "net alone", 1, 0.3, -0.3, (-0.5, -0.1))
+    assert (behind.told_apart, behind.ahead, behind.told) == (True, False, "yes")
+    assert behind.change.replace("\u00a0", " ") == "30 % higher"
+    unknown = Comparison("net", "net alone", 1, 0.3, 0.1, None)
+    assert (unknown.told_apart, unknown.ahead, unknown.told) == (None, None, "not known")
