@@ -113,8 +113,10 @@ def about_nets(ranked: Sequence[Evaluation], best: Evaluation) -> list[str]:
     error = f"number {other.number}, has {four(other.error)}"
     if best.nets:
         return [f"The best model without a net, {error}."]
-    told = "" if other.error >= best.error else f", with {size(other)} fitted numbers in the place of {size(best)}"
-    return [f"It needs no net: the best model that joins one with the physics, {error}{told}."]
+    if other.error >= best.error:
+        return [f"It needs no net: the best model that joins one with the physics, {error}."]
+    more = f"with {size(other)} fitted numbers in the place of {size(best)}"
+    return [f"That it needs a net is not shown: the best model that joins one with the physics, {error}, {more}."]
 
 
 def _is_joint(item: Evaluation) -> bool:

@@ -20,9 +20,10 @@ from archsearch.problem.loading import load_problem
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.baselines import baseline_candidates, candidate_of
 from archsearch.proposers.grammar import GrammarProposer
-from archsearch.proposers.memory import Given, Wishes
+from archsearch.proposers.memory import Given, Past, Wishes
 from archsearch.proposers.moves import Genes, GeneSpace, Tried
 from archsearch.proposers.obeying import known_names, violations
+from archsearch.proposers.taste import genes_read, taste_of
 from archsearch.proposers.tpe import samples
 
 GENERATION = 4
@@ -203,3 +204,58 @@ def test_a_ban_changes_nothing_before_it_is_said() -> None:
     free, steered = run(Given()), run(Later())
     assert free[:12] == steered[:12]
     assert free[12:] != steered[12:]
+
+
+def test_candidates_without_genes_are_preferred_by_what_can_be_read_of_them() -> None:
+    """Of two candidates with a net that an LLM wrote, neither with a genome, the one with Contois' law is preferred."""
+    space = space_called("bioreactor")
+    filled = {"slot.kinetics": "scale", "slot.kinetics.inputs": "S", "slot.kinetics.hidden": "8", "norm_weight": 0.0}
+    laws = [{"physics": True, "term.growth_rate": law, "everywhere": False, **filled} for law in ("contois", "given")]
+    sources = [source_of(genes, space) for genes in laws]
+    whole = GeneSpace(space)
+    better, worse = (genes_read(source, space, whole.values) for source in sources)
+    shared = {"slot.kinetics": "scale", "slot.kinetics.inputs": "S", "slot.kinetics.hidden": "8"}
+    assert better == {"term.growth_rate": "contois", **shared}
+    assert worse == {"term.growth_rate": "given", **shared}
+    taste = taste_of([(better, worse)], whole)
+    assert taste is not None
+    assert taste.of({"term.growth_rate": "contois"}) < 0 < taste.of({"term.growth_rate": "given"})
+    assert taste.of({"term.growth_rate": "monod", **shared}) == 0
+
+    written = [Past(40 + place, Candidate(source, "llm")) for place, source in enumerate(sources)]
+    done = [fitted(item, n, 0.1 + n / 100).evaluation for n, item in enumerate(proposed(space, Wishes(), 8))]
+    taken = frozenset(item.candidate for item in done)
+    led = []
+    for preferences in ((), ((40, 41),)):
+        proposer = GrammarProposer(space, 0, Given(written, Wishes(preferences=preferences)))
+        led.append([proposer.propose(done, taken, index) for index in range(50, 54)])
+    assert led[0] != led[1]
+
+
+def test_one_preference_is_worth_what_the_page_says() -> None:
+    """In standard deviations, before it is weighed: where one choice tells the two apart, and where five do."""
+    whole = GeneSpace(space_called("species"))
+    names = ("term.growth", "term.predation", "term.gain", "add.crowding", "add.rivalry")
+    worth = []
+    for count in (1, 5):
+        better = {name: whole.values[name][0] for name in names[:count]}
+        worse = {name: whole.values[name][1] for name in names[:count]}
+        taste = taste_of([(better, worse)], whole)
+        assert taste is not None
+        worth.append(taste.of(worse) - taste.of(better))
+    assert worth == pytest.approx([0.26, 0.88], abs=0.01)
+
+
+def test_preferences_against_each_other_cancel() -> None:
+    whole = GeneSpace(space_called("tiny"))
+    given_law, square = {"term.decay": "given"}, {"term.decay": "square"}
+    taste = taste_of([(given_law, square), (square, given_law)], whole)
+    assert taste is not None
+    assert taste.of(given_law) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_preference_between_candidates_that_cannot_be_read_changes_nothing() -> None:
+    space = space_called("bioreactor")
+    past = [Past(0, Candidate("no python (", "llm")), Past(1, Candidate("x = 1", "llm"))]
+    with_it = GrammarProposer(space, 0, Given(past, Wishes(preferences=((0, 1),)))).propose([], frozenset(), 20)
+    assert with_it == GrammarProposer(space, 0).propose([], frozenset(), 20)
