@@ -128,8 +128,10 @@ class LiveView:
             parts += [_line(""), *self._leaderboard(share.rows)]
         if share.notes:
             parts += [_line(""), *(_line(text, "" if self.help else "dim") for text in below[: share.notes])]
+        if height > 4:
+            parts.append(_line(""))
         if height > 3:
-            parts += [_line(""), _line(KEYS if self._keys else "Ctrl-C stops, resumably", "dim")]
+            parts.append(_line(KEYS if self._keys else "Ctrl-C stops, resumably", "dim"))
         return Group(*parts)
 
     def state(self, fits: int, waiting: int) -> str:

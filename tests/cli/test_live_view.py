@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -151,6 +151,7 @@ def test_what_an_llm_costs_is_told(evaluations: list[Evaluation]) -> None:
     done=st.integers(0, 20),
     helps=st.booleans(),
 )
+@example(width=80, height=4, fits=2, done=3, helps=False)
 @settings(deadline=None, max_examples=60)
 def test_it_is_never_larger_than_the_terminal(width: int, height: int, fits: int, done: int, helps: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
