@@ -5,149 +5,39 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from archsearch.candidate.candidate import Candidate
-from archsearch.candidate.outcome import Evaluation
-from archsearch.candidate.ranking import rank
 from archsearch.errors import RequestError
 from archsearch.evaluation import Outcome, no_change
 from archsearch.executors.base import Executor
 from archsearch.problem.problem import Problem
 from archsearch.proposers.base import Proposer
+from archsearch.search.events import (
+    Event,
+    Finished,
+    Paused,
+    Progress,
+    Proposed,
+    Reason,
+    Refused,
+    Resumed,
+    Started,
+    Stopped,
+    Summary,
+    Waits,
+)
+from archsearch.search.queue import Queue
 from archsearch.settings import RunSettings
 from archsearch.study.control import Control, read_control, write_control
 from archsearch.study.proposals import Gate, Proposal
-from archsearch.study.record import Baseline, Decision
+from archsearch.study.record import Decision
 from archsearch.study.running import Running, RunningFile, RunningFits
 from archsearch.study.store import Study
 from archsearch.study.writer import Writer
 
-__all__ = [
-    "Event",
-    "Finished",
-    "Paused",
-    "Progress",
-    "Proposed",
-    "Refused",
-    "Resumed",
-    "Started",
-    "Stopped",
-    "Summary",
-    "Waits",
-    "approve_all",
-    "rank",
-    "run_search",
-]
-
-REPEATS = 50
-"""So many proposals in a row that were there before mean that the proposer has nothing new to say."""
-
 TICK_SECONDS = 0.2
 """How often a search looks for what persons want of it."""
-QUEUE = 12
-"""When so many proposals in a row wait for a person, no more are made: all that come would."""
-LONGEST_QUEUE = 4 * QUEUE
-"""So many may wait in all, where others pass in between."""
-
-Reason = Literal["trials", "minutes", "exhausted", "review", "stopped", "interrupted"]
-"""Why a search is over: its trials or minutes are spent, nothing new can be proposed, only a person can go on with it,
-a person stopped it, or it was interrupted. After the last three it can be resumed."""
-
-
-@dataclass(frozen=True)
-class Proposed:
-    """A candidate was proposed."""
-
-    number: int
-    candidate: Candidate
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A proposal will not be evaluated."""
-
-    number: int
-    candidate: Candidate
-    decision: Decision
-
-
-@dataclass(frozen=True)
-class Started:
-    """An evaluation began."""
-
-    number: int
-    candidate: Candidate
-
-
-@dataclass(frozen=True)
-class Progress:
-    """An evaluation says how far it is: stage, iteration and error of its fit. A claim, not a score."""
-
-    number: int
-    stage: str
-    step: int
-    error: float | None
-
-
-@dataclass(frozen=True)
-class Finished:
-    """An evaluation is done and on disk."""
-
-    evaluation: Evaluation
-
-
-@dataclass(frozen=True)
-class Waits:
-    """A proposal needs a person's decision; the search goes on meanwhile as far as it can."""
-
-    number: int
-    candidate: Candidate
-
-
-@dataclass(frozen=True)
-class Paused:
-    """A person wants nothing more to start; what runs is finished."""
-
-
-@dataclass(frozen=True)
-class Resumed:
-    """A person wants a paused search to go on."""
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """The search is over, see `Reason`."""
-
-    reason: Reason
-
-
-Event = Proposed | Refused | Waits | Started | Progress | Finished | Paused | Resumed | Stopped
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What came of a run, earlier sessions of the same run included.
-
-    Attributes:
-        best: the model to believe in, see `candidate.ranking.best`; None if none fits.
-        baselines: the evaluations of the baselines, as far as they exist.
-        evaluated: how many candidates were evaluated, failures included.
-        failed: how many of them failed.
-        seconds: search time.
-        reason: why the search stopped.
-        waiting: how many proposals wait for a person's decision.
-    """
-
-    best: Evaluation | None
-    baselines: dict[Baseline, Evaluation]
-    evaluated: int
-    failed: int
-    seconds: float
-    reason: Reason
-    waiting: int = 0
 
 
 def approve_all(proposal: Proposal) -> Decision:
@@ -225,6 +115,7 @@ class _Search:
     ) -> None:
         self._folder = folder
         self._writer = writer
+        self._queue = Queue(writer, settings)
         self._proposer = proposer
         self._executor = executor
         self._settings = settings
@@ -333,12 +224,10 @@ class _Search:
             self._judge(fresh)
 
     def _open(self) -> list[int]:
-        """The proposals that neither run nor are settled."""
-        writer = self._writer
-        return [n for n in sorted(writer.proposals) if n not in self._running and not writer.is_settled(n)]
+        return self._queue.open(self._running)
 
     def _undecided(self) -> list[int]:
-        return [number for number in self._open() if self._writer.proposals[number].decision is None]
+        return self._queue.undecided(self._running)
 
     def _judge(self, number: int) -> None:
         """Start a proposal if it is approved; the gate is asked unless there is a decision."""
@@ -361,17 +250,17 @@ class _Search:
         proposal = self._writer.proposals[number]
         if proposal.decision is not None:
             return proposal.decision
-        found = self._repeat(number) or self._gate(proposal)
+        found = self._queue.repeat(number) or self._gate(proposal)
         return None if found is None else self._writer.decide(number, found, self.seconds())
 
     def _propose(self) -> int | None:
         """Add the next proposal; None if there may be none, or none yet."""
         number = self._writer.next_number()
-        if self._is_over() or not self._may_propose(number):
+        if self._is_over() or not self._queue.has_room(number, self._undecided()):
             return None
         taken = self._writer.taken_before(number)
         candidate = self._proposer.propose(self._writer.history(number - self._settings.generation), taken, number)
-        if candidate is None or self._only_repeats(number):
+        if candidate is None or self._queue.only_repeats(number):
             self._reason = "exhausted"
             return None
         if not self._writer.propose(number, candidate, self.seconds()):
@@ -389,34 +278,10 @@ class _Search:
             return False
         return True
 
-    def _may_propose(self, number: int) -> bool:
-        """Whether all that the proposal may depend on is settled, or for a person to decide."""
-        undecided = self._undecided()
-        generation = self._settings.generation
-        if self._settings.review == "batch" and any(k // generation != number // generation for k in undecided):
-            return False
-        recent = set(range(max(0, number - QUEUE), number))
-        if len(undecided) >= LONGEST_QUEUE or (len(recent) == QUEUE and recent <= set(undecided)):
-            return False
-        known = range(number - generation + 1)
-        return all(self._writer.is_settled(k) or k in undecided for k in known)
-
-    def _repeat(self, number: int) -> Decision | None:
-        """The decision against what was proposed before."""
-        proposals = self._writer.proposals
-        for known in range(number):
-            if proposals[known].candidate.id == proposals[number].candidate.id:
-                return Decision(approved=False, by="search", reason=f"the same as number {known}")
-        return None
-
     def _tell_refused(self, number: int) -> None:
         proposal = self._writer.proposals[number]
         if proposal.decision is not None and not proposal.decision.approved:
             self._on_event(Refused(number, proposal.candidate, proposal.decision))
-
-    def _only_repeats(self, number: int) -> bool:
-        recent = [self._writer.proposals[known].decision for known in range(max(0, number - REPEATS), number)]
-        return len(recent) == REPEATS and all(decision is not None and decision.by == "search" for decision in recent)
 
 
 def _check_same_search(started: RunSettings, now: RunSettings) -> None:
