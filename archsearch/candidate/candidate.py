@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 def content_id(source: str) -> str:
@@ -32,7 +33,7 @@ class Candidate:
     genome: dict[str, str | float | int | bool] | None = field(default=None, hash=False)
     rationale: str = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The content hash of the source."""
         return content_id(self.source)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -30,7 +31,7 @@ class Form:
     @classmethod
     def of(cls, kind: type[BaseModel]) -> Form:
         """The form of a pydantic model, as strict as servers that enforce it want it."""
-        return cls(re.sub(r"\W", "_", kind.__name__), _strict(kind.model_json_schema()))
+        return cls(re.sub(r"\W", "_", kind.__name__), _schema_of(kind))
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def tools_in_words(tools: Sequence[Tool[Any]]) -> str:
         "The tools, each with the JSON schema of its arguments:",
     ]
     for tool in tools:
-        schema = json.dumps(_strict(tool.arguments.model_json_schema()))
+        schema = json.dumps(_schema_of(tool.arguments))
         lines.append(f"- {tool.name}: {tool.description} {schema}")
     return "\n".join(lines)
 
@@ -171,9 +172,20 @@ def _id(number: int) -> str:
 
 
 def _function(tool: Tool[Any]) -> Payload:
-    parameters = _strict(tool.arguments.model_json_schema())
+    parameters = _schema_of(tool.arguments)
     described = {"name": tool.name, "description": tool.description, "parameters": parameters}
     return {"type": "function", "function": described}
+
+
+def _schema_of(kind: type[Any]) -> Payload:
+    """The JSON schema of a pydantic model; made once, since making it takes longer than all else of a question."""
+    return _made(kind)  # type: ignore[arg-type]  # mypy doubts that a class has a hash
+
+
+@cache
+def _made(kind: type[BaseModel]) -> Payload:
+    made: Payload = _strict(kind.model_json_schema())
+    return made
 
 
 def _strict(schema: Any) -> Any:

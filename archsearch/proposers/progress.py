@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -40,6 +40,8 @@ class Telling:
 
     measured: Measured
     memory: Memory
+    _residuals_told: dict[int, str] = field(default_factory=dict, init=False, compare=False)
+    """Of candidates that were told of before: parents return in every round."""
 
     def prompt(self, history: Sequence[Evaluation], number: int, count: int, tool_calls: int) -> str:
         """The volatile part of a question.
@@ -102,12 +104,14 @@ class Telling:
 
     def _residuals(self, number: int) -> str:
         """Autocorrelation of the training residuals of each state, and what they go with."""
+        if number in self._residuals_told:
+            return self._residuals_told[number]
         predicted = self.memory.trained(number).get("states")
         observed = self.measured.trajectories.states
         if predicted is None or predicted.shape != observed.shape:
             return "not known"
         lines = [self._residual(j, observed - predicted) for j in self._observed()]
-        return "; ".join(lines) or "none"
+        return self._residuals_told.setdefault(number, "; ".join(lines) or "none")
 
     def _observed(self) -> list[int]:
         return [j for j, state in enumerate(self.measured.space.states) if state.observed]

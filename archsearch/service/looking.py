@@ -7,7 +7,7 @@ from pathlib import Path
 from archsearch.errors import ArchsearchError
 from archsearch.proposers.obeying import violations
 from archsearch.report.bans import banned_by, bans_of
-from archsearch.report.leaderboard import Row, leaderboard
+from archsearch.report.leaderboard import Row, leaderboard, marked
 from archsearch.report.persons import is_by_person
 from archsearch.report.wording import listed
 from archsearch.review.card import Card
@@ -129,7 +129,7 @@ def _rows(run: OpenRun, top: int | None) -> tuple[Row, ...]:
     using = {row.number: banned_by(proposals[row.number].candidate.source, space, bans) for row in rows}
     exempt = {item.number for item in baselines.values()}
     marks = {number: f"banned by {listed(names)}" for number, names in using.items() if names and number not in exempt}
-    return leaderboard(ranked, baselines, top, marks)
+    return marked(rows, marks)
 
 
 def _decided(run: OpenRun) -> tuple[DecidedView, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def write_file(path: Path, data: bytes) -> None:
     partial = _partial(path)
     _write_synced(partial, data)
     partial.replace(path)
-    _sync_folder(path.parent)
+    _sync(path.parent)
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -37,10 +38,17 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for name, data in files.items():
-        _write_synced(partial / name, data)
-    _sync_folder(partial)
+        (partial / name).write_bytes(data)
+    sync_all([*(partial / name for name in files), partial])
     partial.rename(target)
-    _sync_folder(target.parent)
+    _sync(target.parent)
+
+
+def sync_all(paths: Sequence[Path]) -> None:
+    """Wait until the disk has these files and folders: all at once, since a file system then waits once for them."""
+    with ThreadPoolExecutor(len(paths)) as pool:
+        for _ in pool.map(_sync, paths):
+            pass
 
 
 @contextmanager
@@ -99,8 +107,8 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
