@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,15 +23,17 @@ BEAT = 15.0
 Stamp = tuple[int, int] | None
 
 
-def stream(request: Request, folder: Path, launcher: Launcher) -> StreamingResponse:
+def stream(request: Request, folder: Path, launcher: Launcher, seen: str = "") -> StreamingResponse:
     """Events of one run until whoever listens goes away: `changed`, and `running` for the fits that run."""
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_news(request, folder, launcher), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_news(request, folder, launcher, seen), media_type="text/event-stream", headers=headers)
 
 
-async def _news(request: Request, folder: Path, launcher: Launcher) -> AsyncIterator[str]:
+async def _news(request: Request, folder: Path, launcher: Launcher, seen: str) -> AsyncIterator[str]:
     before = _stamps(folder, launcher)
     yield "retry: 2000\n\n"
+    if seen and seen != _hashed(before["changed"]):  # it changed between the making of the page and now
+        yield f"event: changed\ndata: {folder.name}\n\n"
     silent = 0.0
     while not await request.is_disconnected():
         await asyncio.sleep(EVERY)
@@ -43,6 +46,15 @@ async def _news(request: Request, folder: Path, launcher: Launcher) -> AsyncIter
         if silent >= BEAT:
             silent = 0.0
             yield ": still here\n\n"
+
+
+def stamp_of(folder: Path, launcher: Launcher) -> str:
+    """What a page shows as it is made; whoever listens with it hears at once of what came since."""
+    return _hashed(_stamps(folder, launcher)["changed"])
+
+
+def _hashed(stamp: object) -> str:
+    return hashlib.sha256(repr(stamp).encode()).hexdigest()[:16]
 
 
 def _stamps(folder: Path, launcher: Launcher) -> dict[str, object]:

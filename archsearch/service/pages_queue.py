@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import TypeAdapter
 from starlette.responses import RedirectResponse, Response
 
-from archsearch.service import acting, looking
+from archsearch.service import acting, events, looking
 from archsearch.service.here import Form, Here, Number, RunId, Service
 from archsearch.service.notices import notice
 from archsearch.service.pages_reading import About, Done
@@ -26,9 +26,11 @@ WISH: TypeAdapter[Wish] = TypeAdapter(Wish)
 @router.get("/runs/{run}/queue")
 def queue(here: Here, run: RunId, after: After = -1, done: Done = "", about: About = None) -> Response:
     """The next proposal that waits, with its card; the first again after the last."""
-    waiting = [item.number for item in looking.queue_view(here.runs.get(run)).waiting]
+    opened = here.runs.get(run)
+    seen = events.stamp_of(opened.study.folder, here.launcher)
+    waiting = [item.number for item in looking.queue_view(opened).waiting]
     number = next((item for item in waiting if item > after), waiting[0] if waiting else None)
-    return _card(here, run, number, notice(done, about))
+    return _card(here, run, number, notice(done, about), seen=seen)
 
 
 @router.get("/runs/{run}/queue/{number}")
@@ -74,10 +76,17 @@ def wish(here: Here, run: RunId, form: Form) -> Response:
 
 
 def _card(
-    here: Service, run: str, number: int | None, told: str, source: str | None = None, problem: Problem | None = None
+    here: Service,
+    run: str,
+    number: int | None,
+    told: str,
+    source: str | None = None,
+    problem: Problem | None = None,
+    seen: str = "",
 ) -> Response:
     """The page of the queue, with one proposal opened."""
     opened = here.runs.get(run)
+    seen = seen or events.stamp_of(opened.study.folder, here.launcher)
     view = looking.run_view(here, opened)
     card = None if number is None else looking.card_of(opened, number)
     parent = None if number is None else opened.desk.parent_of(number)
@@ -86,6 +95,7 @@ def _card(
         422 if problem is not None else 200,
         title="Review",
         run=view,
+        seen=seen,
         card=card,
         parent=parent if parent is not None and parent.validation is not None else None,
         waiting=looking.queue_view(opened).waiting,

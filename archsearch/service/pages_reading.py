@@ -60,9 +60,9 @@ def log(here: Here, run: RunId) -> HTMLResponse:
 
 
 @router.get("/runs/{run}/events")
-async def follow(here: Here, request: Request, run: RunId) -> StreamingResponse:
+async def follow(here: Here, request: Request, run: RunId, seen: Done = "") -> StreamingResponse:
     """News of a run."""
-    return events.stream(request, here.runs.folder(run), here.launcher)
+    return events.stream(request, here.runs.folder(run), here.launcher, seen)
 
 
 @router.get("/runs/{run}/candidates/{number}")
@@ -113,11 +113,13 @@ def icon() -> RedirectResponse:
 
 def _live(here: Service, run: str, full: bool) -> dict[str, Any]:
     opened = here.runs.get(run)
+    seen = events.stamp_of(opened.study.folder, here.launcher)
     view = looking.run_view(here, opened, None if full else TOP)
     with opened.lock:
         evaluations, baselines = opened.reader.evaluations, opened.baselines()
         return {
             "run": view,
+            "seen": seen,
             "full": full,
             "legend": LEGEND,
             "over_time": charts.error_over_time(evaluations, opened.timeline.points, baselines),

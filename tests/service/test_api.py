@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import urllib.request
@@ -109,6 +110,22 @@ def test_news_are_sent_while_nobody_asks(served: Served) -> None:
             lines = [stream.readline() for _ in range(3)]
             assert b"event: changed\n" in lines
             assert time.monotonic() - began < 5
+
+
+def test_what_came_between_a_page_and_its_listening_is_told_at_once(served: Served) -> None:
+    folder, browser = served.runs_dir / RUN, served.browser()
+    (address,) = re.findall(r'hx-sse:connect="([^"]+)"', browser.get(f"/runs/{RUN}").text)
+    with listening(served) as place:
+        headers = {"Authorization": f"Bearer {served.keys.token}"}
+        for change in (False, True):
+            if change:
+                write_control(folder, "pause")
+            request = urllib.request.Request(f"{place}{address}", headers=headers)
+            with urllib.request.urlopen(request, timeout=10) as stream:
+                first = stream.readline() + stream.readline()
+                assert first == b"retry: 2000\n\n"
+                if change:
+                    assert stream.readline() == b"event: changed\n"
 
 
 def test_every_operation_is_described_and_errors_are_problem_documents(reading: Served) -> None:
