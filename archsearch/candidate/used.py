@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from archsearch.candidate.finding import TERM
@@ -34,6 +35,7 @@ class Used:
     places: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=1024)
 def used_in(source: str) -> Used:
     """What a source is made of; nothing if it is not Python or has no class Candidate."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from archsearch.cli.progress import Tally, clock, finished, noted
 from archsearch.cli.sparkline import sparkline
 from archsearch.report.leaderboard import Row, cells, four, rows_of
+from archsearch.sandbox.report import printable
 from archsearch.study.running import RunningFit, RunningFits
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ are shown."""
 CURVE, NARROW, WIDEST_BAR = 16, 60, 60
 """Columns of a curve, of a terminal that has no room for one, and of the bar at most."""
 MOST_ROWS = 100
+READING_SHARE = 20.0
+"""So many times as long as it takes to read the leaderboard it is not read again."""
 HEADING = f"{'rank':>5} {'no.':>5} {'error':>9} {'weights':>8} {'params':>7} {'s':>6}  model"
 KEYS = "p pause or go on · r review · q stop · ? help"
 HELP = """\
@@ -80,7 +84,8 @@ class LiveView:
         self._waiting: set[int] = set()
         self._paused = False
         self._over = False
-        self._rows: tuple[int, tuple[Row, ...]] | None = None
+        self._rows: tuple[Row, ...] = ()
+        self._rows_of, self._next_read = -1, -math.inf
         self.notes: deque[str] = deque(maxlen=NOTES)
         self.cost: Callable[[], str] = str
         self.stopping = self.help = False
@@ -123,8 +128,10 @@ class LiveView:
             parts += [_line(""), *self._leaderboard(share.rows)]
         if share.notes:
             parts += [_line(""), *(_line(text, "" if self.help else "dim") for text in below[: share.notes])]
+        if height > 4:
+            parts.append(_line(""))
         if height > 3:
-            parts += [_line(""), _line(KEYS if self._keys else "Ctrl-C stops, resumably", "dim")]
+            parts.append(_line(KEYS if self._keys else "Ctrl-C stops, resumably", "dim"))
         return Group(*parts)
 
     def state(self, fits: int, waiting: int) -> str:
@@ -175,12 +182,19 @@ class LiveView:
 
     def _leaderboard(self, rows: int) -> list[RenderableType]:
         """The best of what is there, read anew when something was finished."""
-        if self._rows is None or self._rows[0] != self._tally.done:
-            self._rows = self._tally.done, rows_of(self._study, MOST_ROWS)
-        best, rest = self._rows[1][:rows], self._rows[1][rows:]
+        self._read()
+        best, rest = self._rows[:rows], self._rows[rows:]
         kept = [row for row in rest if row.chosen or row.baseline]  # the comparison is always there
         shown = [*best[: max(1, rows - len(kept))], *kept][:rows]
         return [_line(HEADING, "dim"), *(_line(_row_line(row), _style(row)) for row in shown)]
+
+    def _read(self) -> None:
+        """Read the leaderboard again if something was finished; of a long run not every time: that takes a while."""
+        began = self._clock()
+        if self._rows_of == self._tally.done or began < self._next_read:
+            return
+        self._rows_of, self._rows = self._tally.done, rows_of(self._study, MOST_ROWS)
+        self._next_read = began + READING_SHARE * (self._clock() - began)
 
 
 def bar(done: int, of: int, width: int) -> str:
@@ -212,4 +226,4 @@ def _fit_line(fit: RunningFit, width: int) -> str:
 def _line(text: str, style: str = "") -> Text:
     from rich.text import Text
 
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+    return Text(printable(text.replace("\n", " ")), style=style, no_wrap=True, overflow="ellipsis")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from archsearch.cli.output import console
+from archsearch.cli.screen import full_screen
 from archsearch.report.leaderboard import four
+from archsearch.sandbox.report import printable
 from archsearch.study.proposals import read_log
 from archsearch.study.writer import PROPOSALS
 
@@ -101,15 +103,13 @@ def progress(study: Study, problem: Problem, settings: RunSettings, quiet: bool)
     """
     used = read_log(study.folder / PROPOSALS).seconds
     tally = Tally(settings.budget, study.evaluations(), time.monotonic(), used)
-    out = console()
-    if quiet or not out.is_terminal or out.is_dumb_terminal or not out.encoding.startswith("utf"):
+    screen = None if quiet else full_screen(console())
+    if screen is None:
         yield PlainView(tally, study.id, stderr=quiet)
         return
     from archsearch.cli.live import LiveView
-    from archsearch.cli.screen import Screen
     from archsearch.cli.watching import Watching
 
-    screen = Screen(out)
     view = LiveView(tally, study, screen.has_keys)
     with Watching(view, screen, study, problem):
         yield view
@@ -155,7 +155,7 @@ class PlainView:
 
     def tell(self, text: str) -> None:
         """Takes a line that somebody has to say."""
-        typer.echo(text, err=self._stderr)
+        typer.echo(printable(text), err=self._stderr)
 
 
 def noted(event: Event, run: str = "") -> str | None:

@@ -48,7 +48,7 @@ class Screen:
         self._out = sys.stdout.fileno()
         self._keys: int | None = sys.stdin.fileno() if termios and sys.stdin and sys.stdin.isatty() else None
         self._lock = threading.RLock()
-        self._taken = False
+        self._taken = self._held = False
         self._before: list[Any] | None = None
 
     @property
@@ -74,18 +74,28 @@ class Screen:
         except OSError:  # it is no terminal of ours, or it is gone: whoever draws will see
             return True
 
-    def take(self) -> None:
-        """Clear it and hear each key as it is typed; nothing if that is so already.
+    def take(self) -> bool:
+        """Clear it and hear each key as it is typed, unless that is so already; False while it is held back.
 
         Raises:
             LostError: the terminal is gone.
         """
         with self._lock:
-            if self._taken:
-                return
+            if self._taken or self._held:
+                return not self._held
             self._taken = True
             self._hear_keys()
             self._write(TAKE)
+            return True
+
+    def hold_back(self) -> None:
+        """Leave it as it was before, and do not take it again until `let_go`. As `give_back` otherwise."""
+        self._held = True
+        self.give_back()
+
+    def let_go(self) -> None:
+        """It may be taken again."""
+        self._held = False
 
     def give_back(self) -> None:
         """Leave it as it was before; nothing if it is so. Never fails, and may be called from a signal."""
@@ -168,3 +178,11 @@ class Screen:
                 data = data[os.write(self._out, data) :]
         except OSError as error:
             raise LostError from error
+
+
+def full_screen(console: Console) -> Screen | None:
+    """The terminal behind a console, if all of it may be drawn on: it is one, it can, and it is not another's now."""
+    if not sys.stdout.isatty() or console.is_dumb_terminal or not console.encoding.startswith("utf"):
+        return None
+    screen = Screen(console)
+    return screen if screen.in_foreground() else None

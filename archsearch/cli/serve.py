@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -28,7 +29,8 @@ def serve(runs_dir: RunsDir = RUNS, port: Port = 8765, host: Host = DEFAULT_HOST
 
     if not serving.is_loopback(host):
         typer.echo(WARNING.format(host), err=True)
-    serving.serve(runs_dir, host, port, _tell)
+    with suppress(KeyboardInterrupt):  # the way to end it
+        serving.serve(runs_dir, host, port, _tell)
 
 
 def _tell(address: str) -> None:

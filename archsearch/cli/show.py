@@ -63,7 +63,7 @@ def _show_candidate(study: Study, proposals: Mapping[int, Proposal], evaluation:
         print_json({**evaluation.model_dump(mode="json"), "source": source, **_decided(proposal)})
         return
     out = console()
-    mark = marks_of(study).get(evaluation.number, "")
+    mark = marks_of(study, numbers=frozenset({evaluation.number})).get(evaluation.number, "")
     for part in (origin(proposal, _numbers(proposals), mark), *candidate_tables(evaluation)):
         out.print(part)
         out.print()

@@ -84,7 +84,6 @@ def origin(proposal: Proposal, known: Mapping[str, int], mark: str = "") -> str:
 
 
 def _scores(evaluation: Evaluation) -> Table:
-
     states = tuple(evaluation.validation.rmse) if evaluation.validation is not None else ()
     table = plain_table("scored on", "nrmse", *(f"rmse {name}" for name in states), "diverged")
     for name, score in (("validation", evaluation.validation), ("train", evaluation.train)):
@@ -95,21 +94,18 @@ def _scores(evaluation: Evaluation) -> Table:
 
 
 def _parameters(evaluation: Evaluation) -> Table:
-
     compared = any(fitted.reference is not None for fitted in evaluation.parameters.values())
     more = ("reference", "off by") if compared else ()
-    table = plain_table("parameter", "value", "± std. error", "95 % interval", "unit", "bounds", "identified", *more)
+    table = plain_table("parameter", "value", "95 % interval", "unit", "bounds", "identified", *more)
     for name, fitted in evaluation.parameters.items():
         bounds = f"{_bound(fitted.low)} to {_bound(fitted.high)}"
         identified = IDENTIFIED[fitted.identified]
         beside = (four(fitted.reference), off_by(fitted) or "-") if compared else ()
-        told_by = (aligned(fitted.value), four(fitted.std_error), interval_text(fitted))
-        table.add_row(name, *told_by, fitted.unit, bounds, identified, *beside)
+        table.add_row(name, aligned(fitted.value), interval_text(fitted), fitted.unit, bounds, identified, *beside)
     return table
 
 
 def _hidden_states(evaluation: Evaluation) -> Table:
-
     table = plain_table("hidden state", "± std. error", "spread", "unit", "identified")
     for name, fitted in evaluation.hidden_states.items():
         spread = four(fitted.spread)
@@ -118,7 +114,6 @@ def _hidden_states(evaluation: Evaluation) -> Table:
 
 
 def _limits(evaluation: Evaluation) -> Table:
-
     table = plain_table("limit", "least margin on train", "on validation", "kept, so its process says")
     for name, limit in evaluation.limits.items():
         table.add_row(name, four(limit.train), four(limit.validation), KEPT[limit.kept])
@@ -130,7 +125,6 @@ def _bound(value: float | None) -> str:
 
 
 def _terms(evaluation: Evaluation) -> Table:
-
     table = plain_table("term", "became", "train nrmse without it")
     for name, term in evaluation.terms.items():
         table.add_row(name, f"{term.status} by {term.by}" if term.by else term.status, four(term.ablated_nrmse))
@@ -138,7 +132,6 @@ def _terms(evaluation: Evaluation) -> Table:
 
 
 def _nets(evaluation: Evaluation) -> Table:
-
     table = plain_table("net", "role", "sees", "hidden", "weights", "share of the dynamics")
     for name, net in evaluation.nets.items():
         share = "-" if net.share is None else f"{net.share:.1%}"

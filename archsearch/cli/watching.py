@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -15,6 +16,7 @@ import typer
 from archsearch.cli.output import console
 from archsearch.cli.screen import LostError, Screen
 from archsearch.errors import ArchsearchError
+from archsearch.sandbox.report import printable
 from archsearch.study.control import read_control, write_control
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Watching:
 
     def __init__(self, view: LiveView, screen: Screen, study: Study, problem: Problem) -> None:
         self._view, self._screen, self._study, self._problem = view, screen, study, problem
-        self._over, self._away = threading.Event(), threading.Event()
+        self._over = threading.Event()
         self._reviewing, self._leave = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="live-view", daemon=True)
         self._before: dict[str, Any] = {}
@@ -61,11 +63,11 @@ class Watching:
         try:
             self._end(in_order=kind is None)
         finally:
-            self._screen.give_back()
+            self._screen.hold_back()
             for name, handler in self._before.items():
                 signal.signal(getattr(signal, name), handler)
         for note in self._view.notes:
-            typer.echo(note)
+            typer.echo(printable(note))
 
     def _end(self, in_order: bool) -> None:
         """Draw no more; a person who is in the middle of a decision may finish it, unless they want to get out."""
@@ -89,16 +91,21 @@ class Watching:
 
     def _once(self) -> None:
         """Draw, and do what a key asks; nothing while the terminal is somebody else's."""
-        if self._away.is_set() or not self._screen.in_foreground():
+        ours = self._screen.in_foreground()
+        if not ours:
             self._screen.give_back()
+        if not ours or not self._screen.take():
             self._over.wait(REDRAW_SECONDS)
             return
-        self._screen.take()
+        self._insist()
         self._screen.draw(self._view.render(*self._screen.size))
         key = self._screen.key(REDRAW_SECONDS)
         asked = {"p": self._pause, "r": self._review, "q": self._stop, "?": self._help, "h": self._help}
         if key.lower() in asked:
-            asked[key.lower()]()
+            try:
+                asked[key.lower()]()
+            except OSError as error:  # the disk is full, the folder is gone: the search will say so, too
+                self._view.tell(f"{key}: {error}")
 
     def _pause(self) -> None:
         paused = read_control(self._study.folder) == "pause"
@@ -111,6 +118,12 @@ class Watching:
             return
         self._view.stopping = True
         write_control(self._study.folder, "stop")
+
+    def _insist(self) -> None:
+        """Say again that it is to stop: a search that begins after that was said forgets what was wanted before."""
+        if self._view.stopping and read_control(self._study.folder) != "stop":
+            with contextlib.suppress(OSError):  # and again at the next look
+                write_control(self._study.folder, "stop")
 
     def _help(self) -> None:
         self._view.help = not self._view.help
@@ -159,7 +172,6 @@ class Watching:
 
     def _suspended(self, number: int, frame: FrameType | None) -> None:
         """Stop with the terminal as it was; this goes on here when the shell says so (fg, bg)."""
-        self._away.set()
-        self._screen.give_back()
+        self._screen.hold_back()
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._away.clear()
+        self._screen.let_go()

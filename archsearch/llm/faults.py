@@ -23,6 +23,8 @@ FILTERED = re.compile(r"content.?(filter|policy|management)", re.IGNORECASE)
 NO_MODEL = re.compile(r"model_not_found|(model|deployment)\b.{0,80}(not found|not exist)|no such model", re.I | re.S)
 NO_WAY = re.compile(r"response_format|json_schema|structured|\btools?\b|parameters", re.IGNORECASE)
 """What a router says when none of its servers knows this way of asking; it says so with 404."""
+NOT_THIS_WAY = re.compile(r"response_format|json_schema|tool_choice", re.IGNORECASE)
+"""What a server says that fails, with 500, on a way of asking that it should refuse: so does llama-cpp-python's."""
 NO_QUOTA = re.compile(r"insufficient.?(quota|credit|balance|funds)|exceeded your current quota|out of credit", re.I)
 GO_ON = "The search goes on without the LLM; resume it later to ask again."
 
@@ -128,7 +130,7 @@ def _of_status(error: openai.APIStatusError, endpoint: Endpoint) -> Outage:
         return _limited(f"{who} limits the rate of calls.{said}")
     if 300 <= code < 400:
         return _of_redirect(error, endpoint)
-    if code >= 500 and code != 501:
+    if code >= 500 and code != 501 and not NOT_THIS_WAY.search(told):
         return Outage("server", f"{who} failed ({code}).{said}", GO_ON)
     return Outage(_kind_of_refusal(code, told), f"{who} refused the request ({code}).{said}", _remedy(code, told))
 

@@ -112,10 +112,10 @@ class GrammarProposer(Proposer):
 
     def _taste(self, history: Sequence[Evaluation], wishes: Wishes, index: int) -> Taste | None:
         """What preferences and refusals say of the choices; a refusal prefers the parent to what was refused."""
-        named = {number for pair in wishes.preferences for number in pair}
-        genes = {item.number: dict(item.genome or {}) for item in history}
-        past = (item for item in self._memory.before(index) if item.number in named) if named else ()
-        genes |= {item.number: self._genes_of(item.candidate) for item in past}
+        genes = {item.number: dict(item.genome) for item in history if item.genome is not None}
+        unread = {number for pair in wishes.preferences for number in pair} - genes.keys()
+        past = self._memory.before(index) if unread else ()
+        genes |= {item.number: self._genes_of(item.candidate) for item in past if item.number in unread}
         pairs = [(genes.get(better, {}), genes.get(worse, {})) for better, worse in wishes.preferences]
         parents = {item.candidate: dict(item.genome) for item in history if item.genome is not None}
         for refused in self._memory.unwanted(index):

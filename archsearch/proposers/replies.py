@@ -188,8 +188,8 @@ def faults(candidate: Candidate, space: SearchSpace, past: Sequence[Past]) -> tu
 
 
 def one_line(text: str) -> str:
-    """A text on one line, not too long to be shown in a table."""
-    flat = " ".join(text.split())
+    """A text on one line, not too long to be shown in a table, without characters that would steer a terminal."""
+    flat = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return flat if len(flat) <= LONGEST_CLAIM else f"{flat[: LONGEST_CLAIM - 3]}..."
 
 

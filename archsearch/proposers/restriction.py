@@ -30,6 +30,8 @@ class Restriction:
     def narrowed(self, values: Mapping[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
         """The values that each gene may still take; none where nothing is left."""
         found = {name: tuple(value for value in some if self._may_be(name, value)) for name, some in values.items()}
+        for term in (term for term in self.space.terms if not term.equations and f"term.{term.name}" in values):
+            found[f"term.{term.name}"] = found[f"term.{term.name}"] or values[f"term.{term.name}"]  # it may be unused
         fixed = {term.name for term in self.space.terms if term.equations and f"term.{term.name}" not in values}
         without = any(name.startswith("term.") and not some for name, some in found.items())
         if without or fixed & set(self.wishes.bans):

@@ -115,7 +115,7 @@ def _split(space: SearchSpace, validation: Part) -> str:
     split, unit = space.split, "" if space.problem.time_unit == "1" else f" {space.problem.time_unit}"
     ways = {
         "time": "The last part of each trajectory is held out"
-        + (f", from {split.validation_from:g}{unit} on" if split.validation_from is not None else ""),
+        + (f", from t = {split.validation_from:g}{unit} on" if split.validation_from is not None else ""),
         "trajectory": "Whole trajectories are held out",
         "region": f"Trajectories that begin where {split.validation_where} are held out",
     }

@@ -32,12 +32,13 @@ def banned_by(source: str, space: SearchSpace, bans: Mapping[str, str]) -> tuple
     return tuple(dict.fromkeys(broken))
 
 
-def marks_of(study: Study, space: SearchSpace | None = None) -> dict[int, str]:
+def marks_of(study: Study, space: SearchSpace | None = None, numbers: frozenset[int] | None = None) -> dict[int, str]:
     """Number -> `banned by NAME`, for every evaluated candidate that breaks a ban; the baselines are exempt.
 
     Args:
         study: the run.
         space: of the run, for those who have it at hand; it is read only if anything is banned.
+        numbers: those that are asked for; None for all.
     """
     bans = bans_of(Steering(study).wishes())
     if not bans:
@@ -45,6 +46,6 @@ def marks_of(study: Study, space: SearchSpace | None = None) -> dict[int, str]:
     known = space if space is not None else study.problem().space
     exempt = {item.number for item in study.baselines().values()}
     proposals = study.proposals()
-    numbers = [item.number for item in study.evaluations() if item.number not in exempt]
-    found = {number: banned_by(proposals[number].candidate.source, known, bans) for number in numbers}
+    asked = numbers if numbers is not None else {item.number for item in study.evaluations()}
+    found = {number: banned_by(proposals[number].candidate.source, known, bans) for number in sorted(asked - exempt)}
     return {number: f"banned by {' and '.join(names)}" for number, names in found.items() if names}

@@ -51,6 +51,11 @@ class Comparison:
         return None if self.interval is None else self.interval[0] > 0 or self.interval[1] < 0
 
     @property
+    def ahead(self) -> bool | None:
+        """Whether the best has less error beyond chance; None without an interval."""
+        return None if self.interval is None else self.interval[0] > 0
+
+    @property
     def change(self) -> str:
         """How much lower or higher the error of the best is: `21 % lower`, `140 times lower`."""
         if MUCH < self.reduction < 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archsearch.candidate.outcome import Evaluation
@@ -90,7 +90,6 @@ def leaderboard(
     ranked: Sequence[Evaluation],
     baselines: Mapping[str, Evaluation],
     top: int | None = None,
-    marks: Mapping[int, str] | None = None,
 ) -> tuple[Row, ...]:
     """The first `top` rows of a ranking, and below them the best and every baseline: the comparison is always there.
 
@@ -98,13 +97,11 @@ def leaderboard(
         ranked: evaluations, best first, failures last.
         baselines: by key, as `Study.baselines()` has them.
         top: how many rows besides the baselines; None for all.
-        marks: number -> what stands against it, see `bans.marks_of`.
     """
     keys = {evaluation.number: key for key, evaluation in baselines.items()}
     chosen = best(ranked)
-    known = marks or {}
     rows = [
-        _row(place, evaluation, keys.get(evaluation.number, ""), evaluation is chosen, known.get(evaluation.number, ""))
+        _row(place, evaluation, keys.get(evaluation.number, ""), evaluation is chosen)
         for place, evaluation in enumerate(ranked, 1)
     ]
     shown = (row for place, row in enumerate(rows, 1) if top is None or place <= top or row.baseline or row.chosen)
@@ -113,7 +110,13 @@ def leaderboard(
 
 def rows_of(study: Study, top: int | None = 15) -> tuple[Row, ...]:
     """The leaderboard of a run."""
-    return leaderboard(study.ranked(), baselines_of(study), top, marks_of(study))
+    rows = leaderboard(study.ranked(), baselines_of(study), top)
+    return marked(rows, marks_of(study, numbers=frozenset(row.number for row in rows)))
+
+
+def marked(rows: Sequence[Row], marks: Mapping[int, str]) -> tuple[Row, ...]:
+    """The rows with what stands against them, by number; see `bans.marks_of`."""
+    return tuple(replace(row, mark=marks.get(row.number, "")) for row in rows)
 
 
 def baselines_of(study: Study) -> dict[str, Evaluation]:
@@ -129,7 +132,7 @@ def cells(row: Row) -> tuple[str, ...]:
     return (place, str(row.number), error, name, str(row.weights), str(row.parameters), f"{row.seconds:.0f}")
 
 
-def _row(place: int, evaluation: Evaluation, baseline: str, chosen: bool, mark: str) -> Row:
+def _row(place: int, evaluation: Evaluation, baseline: str, chosen: bool) -> Row:
     """The row of one evaluation."""
     failure = evaluation.failure
     validation = evaluation.validation
@@ -149,5 +152,4 @@ def _row(place: int, evaluation: Evaluation, baseline: str, chosen: bool, mark: 
         seconds=evaluation.seconds,
         failure=f"{failure.kind}: {failure.message.splitlines()[0]}" if failure is not None else "",
         author=evaluation.author,
-        mark=mark,
     )

@@ -18,13 +18,13 @@ from archsearch.report.asked import asked
 from archsearch.report.bans import marks_of
 from archsearch.report.equations import equations, further_lines
 from archsearch.report.figures import models_of
-from archsearch.report.leaderboard import BASELINES, LEGEND, baselines_of, four, leaderboard
+from archsearch.report.leaderboard import BASELINES, LEGEND, baselines_of, four, leaderboard, marked
 from archsearch.report.lineage import Entry, lineage
 from archsearch.report.parameters import about_parameters, parameter_rows
 from archsearch.report.persons import acts_of, is_by_person, refused_authors, told
-from archsearch.report.proposers_compared import about_proposers, authors
+from archsearch.report.proposers_compared import GRAMMAR, LLM, about_proposers, authors
 from archsearch.report.reproduce import reproduction
-from archsearch.report.seeds import about_seeds, repeats, row_of
+from archsearch.report.seeds import TRAINED_ONCE, about_seeds, repeats, row_of
 from archsearch.report.tried import choices, failure_groups
 from archsearch.report.verdict import Verdict, about_nets, judge
 from archsearch.report.weakness import weaknesses
@@ -92,16 +92,18 @@ class Reported:
             return {}
         best, space = self.best, self.problem.space
         source = self.study.source(best.number)
+        shown = equations(source, space)
         baseline = next((name for key, name in BASELINES.items() if self._is_baseline(key)), "")
         rows = parameter_rows(best, self.equals, space)
         return {
             "evaluation": best,
-            "name": ": ".join(text for text in (baseline, best.claim) if text) or best.candidate,
+            "name": _named(baseline, best),
             "size": size(best),
             "rationale": self.proposals[best.number].candidate.rationale,
             "decision": self._decision(best.number),
             "banned": self._banned(),
-            "equations": equations(source, space),
+            "equations": shown,
+            "changed": any(part.change != "kept" for item in shown for part in item.parts),
             "further": further_lines(source),
             "latex": latex_block(source, space),
             "markdown": model_markdown(best, source, space),
@@ -134,7 +136,7 @@ class Reported:
     def tried(self) -> dict[str, Any]:
         """What was tried."""
         sizes = {item.number: size(item) for item in self.evaluations}
-        rows = leaderboard(self.ranked, baselines_of(self.study), MOST_ROWS, self.marks)
+        rows = marked(leaderboard(self.ranked, baselines_of(self.study), MOST_ROWS), self.marks)
         return {
             "several_authors": len({item.author for item in self.evaluations}) > 1,
             "authors": authors(self.evaluations, list(refused_authors(self.proposals))),
@@ -164,7 +166,7 @@ class Reported:
         """The sentences of the verdict that the first page does not show in another way."""
         if self.best is None:
             return []
-        shown = {*about_nets(self.ranked, self.best), *(about_seeds(()) if several else ())}
+        shown = {*about_nets(self.ranked, self.best), *([TRAINED_ONCE] if several else [])}
         return [text for text in self.verdict.sentences[1:] if text not in shown]
 
     def _waiting(self) -> int:
@@ -202,10 +204,16 @@ class Reported:
                 candidate=item.candidate,
                 error=_became(item, evaluated.get(number)),
                 rank=ranks.get(number, last),
-                by_person=item.candidate.author not in ("grammar", "llm"),
+                by_person=item.candidate.author not in (GRAMMAR, LLM),
             )
             for number, item in sorted(self.proposals.items())
         ]
+
+
+def _named(baseline: str, best: Evaluation) -> str:
+    """What a model is, in a line: the name of the baseline that it is, its claim, and nothing twice."""
+    said = (baseline if baseline not in best.claim.lower() else "", best.claim)
+    return ": ".join(text for text in said if text) or best.candidate
 
 
 def _became(proposal: Proposal, evaluation: Evaluation | None) -> str:

@@ -17,6 +17,7 @@ from archsearch.report.wording import listed, percent
 if TYPE_CHECKING:
     from archsearch.study.store import Study
 
+TRAINED_ONCE = "Each candidate was trained once, so the spread over random seeds is not known."
 LEAST_SEEDS = 3
 """With fewer, a range is told and no interval."""
 
@@ -61,7 +62,7 @@ def repeats(study: Study, beside: Sequence[Study], best: Evaluation) -> tuple[Re
 def about_seeds(found: Sequence[Repeat]) -> tuple[str, ...]:
     """What other seeds say, in sentences; without them that nobody asked."""
     if len({item.seed for item in found}) < 2:
-        return ("Each candidate was trained once, so the spread over random seeds is not known.",)
+        return (TRAINED_ONCE,)
     sentences = [
         _spread("The very same model, trained again", [(item.same, item.baselines) for item in found]),
         _spread("The best of each search", [(item.least, item.baselines) for item in found]),

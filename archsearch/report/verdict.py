@@ -13,6 +13,7 @@ from archsearch.report.comparison import LEAST_UNITS, Comparison, comparisons_of
 from archsearch.report.leaderboard import baselines_of, four
 from archsearch.report.references import about_references
 from archsearch.report.sealed import RIVALS, about_test, sealed_scores
+from archsearch.report.seeds import TRAINED_ONCE
 from archsearch.report.walls import about_walls
 from archsearch.report.wording import listed, percent
 
@@ -87,7 +88,7 @@ def _answer(best: Evaluation, kind: str, comparisons: tuple[Comparison, ...], ov
     rivals = [item for item in comparisons if item.baseline in RIVALS]
     if kind in ("the physics as given", "a net alone") or any(four(r.error) == four(best.error) for r in rivals):
         return "no"
-    if overtaken_by or any(item.told_apart is False for item in rivals):
+    if overtaken_by or any(item.ahead is False for item in rivals):
         return "undecided"
     return "yes"
 
@@ -113,8 +114,10 @@ def about_nets(ranked: Sequence[Evaluation], best: Evaluation) -> list[str]:
     error = f"number {other.number}, has {four(other.error)}"
     if best.nets:
         return [f"The best model without a net, {error}."]
-    told = "" if other.error >= best.error else f", with {size(other)} fitted numbers in the place of {size(best)}"
-    return [f"It needs no net: the best model that joins one with the physics, {error}{told}."]
+    if other.error >= best.error:
+        return [f"It needs no net: the best model that joins one with the physics, {error}."]
+    more = f"with {size(other)} fitted numbers in the place of {size(best)}"
+    return [f"That it needs a net is not shown: the best model that joins one with the physics, {error}, {more}."]
 
 
 def _is_joint(item: Evaluation) -> bool:
@@ -133,8 +136,8 @@ def _headline(answer: Answer, kind: str, comparisons: tuple[Comparison, ...], ov
     if overtaken_by:
         better = " and ".join(overtaken_by)
         return f"{kind[0].upper()}{kind[1:]} is ahead where models were chosen, but {better} on the sealed test data."
-    tied = [f"the {item.name}" for item in comparisons if item.baseline in RIVALS and item.told_apart is False]
-    clear = [f"the {item.name}" for item in comparisons if item.baseline in RIVALS and item.told_apart is not False]
+    tied = [f"the {item.name}" for item in comparisons if item.baseline in RIVALS and item.ahead is False]
+    clear = [f"the {item.name}" for item in comparisons if item.baseline in RIVALS and item.ahead is not False]
     if answer == "undecided" and clear:
         rest = " and ".join(tied)
         return f"{kind[0].upper()}{kind[1:]} is better than {' and '.join(clear)}, but cannot be told from {rest}."
@@ -189,7 +192,7 @@ def _reservations(study: Study, best: Evaluation) -> list[str]:
     """What a careful reader would ask: chosen among how many, trained how often, which parameters mean something."""
     scored = sum(evaluation.validation is not None for evaluation in study.evaluations())
     found = [f"It is the best of {scored} on the very data that ranked them, so this error is on the optimistic side."]
-    found.append("Each candidate was trained once, so the spread over random seeds is not known.")
+    found.append(TRAINED_ONCE)
     broken = [name for name, limit in best.limits.items() if limit.kept is False]
     if broken:
         found.append(f"Its rollouts break the {'limit' if len(broken) == 1 else 'limits'} {listed(broken)}.")

@@ -34,6 +34,7 @@ TOGETHER = ""
 MOST_VARIABLES = 7
 """That are varied; more stand still, so that no more than 128 states are looked at."""
 THREE_LEVELS_UP_TO = 4
+CONSTANT = {"torch.zeros_like": 0.0, "torch.ones_like": 1.0}
 Integers = npt.NDArray[np.intp]
 STEP = 1e-5
 NOTHING = 1e-6
@@ -59,9 +60,12 @@ def reach_of(source: str) -> Mapping[str, Reach] | None:
     method = main_method(source)
     if not is_plain(source, method):
         return None
+    unfolded = unfold(source, method)
+    if not unfolded.nets:
+        return {TOGETHER: Reach((), ())}
     try:
-        return _Sensitivities(source, unfold(source, method)).reaches()
-    except (ExpressionError, FloatingPointError, KeyError, np.linalg.LinAlgError):
+        return _Sensitivities(source, unfolded).reaches()
+    except (ExpressionError, ArithmeticError, KeyError, ValueError, RecursionError, np.linalg.LinAlgError):
         return None
 
 
@@ -106,7 +110,7 @@ class _Sensitivities:
         levels = 3 if len(self.variables) <= THREE_LEVELS_UP_TO else 2
         varied = self.variables[:MOST_VARIABLES]
         choices = [self.generator.uniform(0.5, 2.0, levels) for _ in varied]
-        states = np.array(list(product(*choices))).reshape(-1, len(varied))
+        states = np.array(list(product(*choices)), dtype=np.float64).reshape(levels ** len(varied), len(varied))
         values = {name: states[:, place] for place, name in enumerate(varied)}
         still = [*self.variables[MOST_VARIABLES:], *self.parameters, *self.constants]
         values |= {name: np.full(len(states), self.generator.uniform(0.5, 2.0)) for name in still}
@@ -137,9 +141,13 @@ class _Sensitivities:
 
 
 def _basis(columns: Floats) -> Floats:
-    """An orthonormal basis of what columns span."""
-    left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    return left[:, sizes > 1e-9 * max(sizes.max(initial=0.0), 1e-300)]
+    """An orthonormal basis of what columns span; those of one net in one place are orthogonal as they are."""
+    sizes = np.linalg.norm(columns, axis=0)
+    found: Floats = columns[:, sizes > NOTHING] / sizes[sizes > NOTHING]
+    if np.allclose(found.T @ found, np.eye(found.shape[1]), atol=1e-12):
+        return found
+    left, sizes, _ = np.linalg.svd(found, full_matrices=False)
+    return left[:, sizes > 1e-9]
 
 
 def _undetermined(columns: Sequence[Floats]) -> list[bool]:
@@ -165,6 +173,8 @@ class _Gated(ast.NodeTransformer):
         if name.startswith(TERM):
             gate = ast.Name(GATE + name.removeprefix(TERM), ast.Load())
             return ast.BinOp(gate, ast.Mult(), self.visit(node.args[0]))
+        if name in CONSTANT:
+            return ast.Constant(CONSTANT[name])
         if name in ON_A_GRID:
             return ast.Name(OPERATED + "_".join([name, *_words(node.args[0])]), ast.Load())
         node.args = [self.visit(item) for item in node.args]

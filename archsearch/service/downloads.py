@@ -19,10 +19,7 @@ ENDINGS = {"python": (".py", "text/x-python"), "latex": (".tex", "application/x-
 
 def figure(here: Service, run: str, number: int, name: Name, *, narrow: bool) -> Response:
     """A figure as an SVG document."""
-    opened = here.runs.get(run)
-    with opened.lock:
-        opened.refresh()
-        text = here.pictures.svg(opened, number, name, narrow=narrow)
+    text = here.pictures.svg(here.runs.get(run), number, name, narrow=narrow)
     headers = {"Content-Security-Policy": DOCUMENT, "Cache-Control": "private, max-age=3600"}
     return Response(text, media_type="image/svg+xml", headers=headers)
 
@@ -52,7 +49,7 @@ def report(here: Service, run: str) -> Response:
     from archsearch.report.html import report_html
 
     opened = here.runs.get(run)
-    with opened.lock:
+    with here.pictures.drawing:
         text = report_html(opened.study, opened.problem)
     headers = _attached(f"{run}.html") | {"Content-Security-Policy": DOCUMENT}
     return Response(text, media_type="text/html; charset=utf-8", headers=headers)

@@ -19,6 +19,7 @@ from archsearch.study.lookup import new_run_folder
 
 LOGS = ".searches"
 MOST_LOG = 40_000
+MOST_NOT_BEGUN = 5
 ARCHSEARCH = (sys.executable, "-m", "archsearch")
 
 
@@ -35,6 +36,7 @@ class Launcher:
         self._command = tuple(command)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._launched: dict[str, int] = {}
+        self._trials: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def known_spaces(self) -> dict[str, str]:
@@ -62,6 +64,7 @@ class Launcher:
 
     def go_on(self, folder: Path, asked: GoOn) -> None:
         """Go on with a search that nobody searches now."""
+        self._trials[folder.name] = asked.trials or 0
         self._launch(folder.name, ["resume", str(folder), "--wait", *_budget(asked)])
 
     def is_starting(self, run: str) -> bool:
@@ -71,6 +74,15 @@ class Launcher:
             return False
         lock = self._runs_dir / run / LOCK  # written to by whoever takes it
         return not lock.exists() or lock.stat().st_mtime_ns < self._launched[run]
+
+    def not_begun(self) -> list[str]:
+        """The runs that a page started and that are not there (yet), the newest first."""
+        names = sorted((path.stem for path in (self._runs_dir / LOGS).glob("*.log")), reverse=True)
+        return [name for name in names if self.was_launched(name)][:MOST_NOT_BEGUN]
+
+    def trials(self, run: str) -> int:
+        """How many candidates the last search that was started here may evaluate; 0 if nobody said so."""
+        return self._trials.get(run, 0)
 
     def was_launched(self, run: str) -> bool:
         """Whether a search was started from a page for a run that is not there (yet)."""

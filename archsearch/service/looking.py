@@ -7,7 +7,7 @@ from pathlib import Path
 from archsearch.errors import ArchsearchError
 from archsearch.proposers.obeying import violations
 from archsearch.report.bans import banned_by, bans_of
-from archsearch.report.leaderboard import Row, leaderboard
+from archsearch.report.leaderboard import Row, leaderboard, marked
 from archsearch.report.persons import is_by_person
 from archsearch.report.wording import listed
 from archsearch.review.card import Card
@@ -38,8 +38,14 @@ MOST_DECIDED = 20
 
 def all_runs(service: Service) -> RunLines:
     """Every run in one line, those included that begin or did not come to begin."""
+    beginning = [_beginning(service, run) for run in service.launcher.not_begun()]
     lines = [_line(service, folder) for folder in service.runs.folders()]
-    return RunLines(runs=tuple(lines))
+    return RunLines(runs=(*beginning, *lines))
+
+
+def _beginning(service: Service, run: str) -> RunLine:
+    starting = service.launcher.is_starting(run)
+    return RunLine(run=run, state="starting" if starting else "failed", note="" if starting else "It did not begin.")
 
 
 def _line(service: Service, folder: Path) -> RunLine:
@@ -57,7 +63,7 @@ def _line(service: Service, folder: Path) -> RunLine:
         state=state_of(service, folder, record, len(timeline.points)),
         evaluated=len(timeline.points),
         failed=timeline.failed,
-        trials=record.settings.budget.trials,
+        trials=trials_of(service, record, folder.name, len(timeline.points)),
         least_error=least.error if least else None,
     )
 
@@ -70,7 +76,12 @@ def state_of(service: Service, folder: Path, record: RunRecord, evaluated: int) 
         return "starting"
     if service.launcher.exit_code(folder.name) not in (None, 0, 1, 130):
         return "failed"
-    return "finished" if evaluated >= record.settings.budget.trials else "stopped"
+    return "finished" if evaluated >= trials_of(service, record, folder.name, evaluated) else "stopped"
+
+
+def trials_of(service: Service, record: RunRecord, run: str, evaluated: int) -> int:
+    """How many candidates a run may have: as it was started, or as it was resumed with more."""
+    return max(record.settings.budget.trials, service.launcher.trials(run), evaluated)
 
 
 def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
@@ -91,7 +102,7 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
             state=state_of(service, run.study.folder, record, len(evaluations)),
             process=searching(run.study.folder / LOCK),
             review=record.settings.review,
-            trials=record.settings.budget.trials,
+            trials=trials_of(service, record, run.study.id, len(evaluations)),
             minutes=record.settings.budget.minutes,
             seed=record.settings.seed,
             evaluated=len(evaluations),
@@ -118,7 +129,7 @@ def _rows(run: OpenRun, top: int | None) -> tuple[Row, ...]:
     using = {row.number: banned_by(proposals[row.number].candidate.source, space, bans) for row in rows}
     exempt = {item.number for item in baselines.values()}
     marks = {number: f"banned by {listed(names)}" for number, names in using.items() if names and number not in exempt}
-    return leaderboard(ranked, baselines, top, marks)
+    return marked(rows, marks)
 
 
 def _decided(run: OpenRun) -> tuple[DecidedView, ...]:

@@ -37,6 +37,14 @@ def card(here: Here, run: RunId, number: Number, done: Done = "", about: About =
     return _card(here, run, number, notice(done, about))
 
 
+@router.get("/runs/{run}/queue/{number}/standing")
+def standing(here: Here, run: RunId, number: Number) -> Response:
+    """What was decided about a proposal, or the form to decide: somebody else may be faster."""
+    opened = here.runs.get(run)
+    view = looking.run_view(here, opened)
+    return page("standing", run=view, card=looking.card_of(opened, number), form_key=here.keys.form)
+
+
 @router.post("/runs/{run}/queue/{number}/decide")
 def decide(here: Here, run: RunId, number: Number, form: Form) -> Response:
     """Approve, reject, or approve all like this."""

@@ -6,6 +6,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,7 @@ from archsearch.service.problems import MissingError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from archsearch.problem.problem import Problem
     from archsearch.report.drawing import Model
     from archsearch.service.open_runs import OpenRun
 
@@ -24,11 +26,15 @@ MOST_KEPT = 200
 
 
 class Pictures:
-    """Draws figures and keeps the last of them; what was evaluated never changes, so a figure is never stale."""
+    """Draws figures and keeps the last of them; what was evaluated never changes, so a figure is never stale.
+
+    Attributes:
+        drawing: held by whoever draws, because matplotlib draws for one thread at a time.
+    """
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, int, str, bool, int], str] = OrderedDict()
-        self._lock = threading.Lock()
+        self.drawing = threading.Lock()
 
     def svg(self, run: OpenRun, number: int, name: Name, *, narrow: bool) -> str:
         """The figure as an SVG document that follows the light or dark theme.
@@ -36,30 +42,53 @@ class Pictures:
         Raises:
             MissingError: there is no such candidate, or it has no such figure.
         """
-        evaluation = run.reader.evaluations.get(number)
+        with run.lock:
+            run.refresh()
+            evaluation, baselines = run.reader.evaluations.get(number), run.baselines()
         if evaluation is None or evaluation.validation is None:
             raise MissingError(f"Candidate {number} has no figures.", "Only what was evaluated and fits has some.")
-        key = (run.study.id, number, name, narrow, len(run.baselines()))
-        with self._lock:  # matplotlib draws for one thread at a time
+        key = (run.study.id, number, name, narrow, len(baselines))
+        with self.drawing:
             if key not in self._kept:
-                self._kept[key] = _drawn(run, evaluation, name, narrow)
+                self._kept[key] = _drawn(_Shown(run, evaluation, baselines), name, narrow)
             self._kept.move_to_end(key)
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
             return self._kept[key]
 
 
-def _drawn(run: OpenRun, evaluation: Evaluation, name: Name, narrow: bool) -> str:
+@dataclass(frozen=True)
+class _Shown:
+    """The candidate that a figure shows, with the baselines beside it."""
+
+    run: OpenRun
+    evaluation: Evaluation
+    baselines: dict[str, Evaluation]
+
+    @property
+    def problem(self) -> Problem:
+        return self.run.problem
+
+    def models(self) -> list[Model]:
+        """The candidate first, then the baselines that fit."""
+        from archsearch.report.drawing import Model
+        from archsearch.report.leaderboard import BASELINES
+
+        study, number = self.run.study, self.evaluation.number
+        models = [Model(f"number {number}", "best", study.predictions(number))]
+        for key, item in self.baselines.items():
+            if item.validation is not None and item.number != number:
+                models.append(Model(BASELINES[key], key, study.predictions(item.number)))
+        return models
+
+
+def _drawn(shown: _Shown, name: Name, narrow: bool) -> str:
     from archsearch.report.drawing import NARROW, WIDE, svg
 
-    makers: dict[str, Callable[[OpenRun, Evaluation, float], Figure | None]] = {
-        "fit": _fit,
-        "residuals": _residuals,
-        "nets": _nets,
-    }
-    figure = makers[name](run, evaluation, NARROW if narrow else WIDE)
+    makers: dict[str, Callable[[_Shown, float], Figure | None]] = {"fit": _fit, "residuals": _residuals, "nets": _nets}
+    figure = makers[name](shown, NARROW if narrow else WIDE)
     if figure is None:
-        raise MissingError(f"Candidate {evaluation.number} has no figure {name!r}.", "It has no net.")
+        raise MissingError(f"Candidate {shown.evaluation.number} has no figure {name!r}.", "It has no net.")
     return standalone(svg(figure, name))
 
 
@@ -75,36 +104,24 @@ def _palette() -> str:
     return asset_text("palette.css")
 
 
-def _models(run: OpenRun, evaluation: Evaluation) -> list[Model]:
-    """The candidate first, then the baselines that fit."""
-    from archsearch.report.drawing import Model
-    from archsearch.report.leaderboard import BASELINES
-
-    models = [Model(f"number {evaluation.number}", "best", run.study.predictions(evaluation.number))]
-    for key, item in run.baselines().items():
-        if item.validation is not None and item.number != evaluation.number:
-            models.append(Model(BASELINES[key], key, run.study.predictions(item.number)))
-    return models
-
-
-def _fit(run: OpenRun, evaluation: Evaluation, width: float) -> Figure:
+def _fit(shown: _Shown, width: float) -> Figure:
     from archsearch.report.field_figure import field_figure
     from archsearch.report.figures import errors_of, fit_figure, shown_trajectories
 
-    models, errors = _models(run, evaluation), errors_of(evaluation)
-    if run.problem.space.is_field:
-        return field_figure(run.problem, models[0], shown_trajectories(run.problem, errors)[0], width)
-    return fit_figure(run.problem, models, errors, width)
+    models, errors = shown.models(), errors_of(shown.evaluation)
+    if shown.problem.space.is_field:
+        return field_figure(shown.problem, models[0], shown_trajectories(shown.problem, errors)[0], width)
+    return fit_figure(shown.problem, models, errors, width)
 
 
-def _residuals(run: OpenRun, evaluation: Evaluation, width: float) -> Figure:
+def _residuals(shown: _Shown, width: float) -> Figure:
     from archsearch.report.residuals import residual_figure
 
-    return residual_figure(run.problem, _models(run, evaluation)[0], width)
+    return residual_figure(shown.problem, shown.models()[0], width)
 
 
-def _nets(run: OpenRun, evaluation: Evaluation, width: float) -> Figure | None:
+def _nets(shown: _Shown, width: float) -> Figure | None:
     from archsearch.report.learned import learned_figure
 
-    study, number = run.study, evaluation.number
-    return learned_figure(run.problem, study.source(number), study.weights(number), study.predictions(number), width)
+    study, number = shown.run.study, shown.evaluation.number
+    return learned_figure(shown.problem, study.source(number), study.weights(number), study.predictions(number), width)

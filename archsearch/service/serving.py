@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -69,7 +70,7 @@ def _listening(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        told = error.strerror or str(error)
+        told = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
         raise MachineError(
             f"{host}:{port}: cannot be listened on ({told}).", "Choose another --port; 0 takes any that is free."
         ) from None

@@ -57,7 +57,9 @@ class Timeline:
             return  # whoever opens the run is told which line is damaged
         if found.get("event") == "evaluated":
             number = int(found.get("number", -1))
-            self.points[number] = Point(number, float(found.get("seconds", 0.0)), found.get("nrmse"))
+            error = found.get("nrmse")
+            scored = float(error) if isinstance(error, float | int) else None
+            self.points[number] = Point(number, float(found.get("seconds", 0.0)), scored)
 
     @property
     def failed(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from terminal import Terminal
 from archsearch.cli.sparkline import BLOCKS
 from archsearch.study.control import read_control
 from archsearch.study.store import Study
+
+pytestmark = pytest.mark.slow  # each starts the command line anew
 
 PROGRAM = Path(__file__).with_name("live_program.py")
 KEYS = "p pause or go on"
@@ -113,6 +116,15 @@ def test_a_search_is_given_up_at_once_and_can_be_resumed(space: Path, folder: Pa
         assert f"archsearch resume {folder}".encode() in terminal.raw
 
 
+def test_a_search_is_stopped_before_it_has_begun(space: Path, folder: Path) -> None:
+    with Terminal(search(space, folder, takes=3)) as terminal:
+        terminal.until(lambda: b"\x1b[?1049h" in terminal.raw)
+        terminal.press("q")
+        assert terminal.ended() == 130
+        assert b"stopped by a person" in terminal.raw
+    assert len(Study.open(folder).evaluations()) <= 2
+
+
 def test_a_person_decides_while_fits_go_on(space: Path, folder: Path) -> None:
     with Terminal(search(space, folder, "--trials", 8, "--review", "each", takes=0.3)) as terminal:
         terminal.sees("wait for a person: r opens review", "waits ·")
@@ -144,7 +156,7 @@ def test_an_error_gives_the_terminal_back_and_is_seen(space: Path, folder: Path)
 
 
 def test_without_colours_nothing_is_coloured_and_without_keys_none_are_offered(space: Path, folder: Path) -> None:
-    inner = " ".join(f"'{word}'" for word in search(space, folder, "--trials", 4, takes=0.3))
+    inner = shlex.join(search(space, folder, "--trials", 4, takes=0.3))
     with Terminal(["sh", "-c", f"{inner} < /dev/null"], environment={"NO_COLOR": "1"}) as terminal:
         terminal.sees("running", "Ctrl-C stops")
         assert KEYS not in terminal.text
@@ -152,11 +164,30 @@ def test_without_colours_nothing_is_coloured_and_without_keys_none_are_offered(s
         assert not COLOUR.search(terminal.raw)
 
 
-def test_a_terminal_that_can_show_no_more_gets_plain_lines(space: Path, folder: Path) -> None:
-    more = ("--trials", 4, "--review", "each", "--no-wait")
-    with Terminal(search(space, folder, *more, takes=0.1), 200, 60, {"TERM": "dumb"}) as terminal:
+@pytest.mark.parametrize("terminal_type", ["dumb", "xterm"])
+def test_a_terminal_that_cannot_be_drawn_on_gets_plain_lines(space: Path, folder: Path, terminal_type: str) -> None:
+    """It can show no more, or it is somebody else's: `timeout` runs a command in the background of its terminal."""
+    line = search(space, folder, "--trials", 4, "--review", "each", "--no-wait", takes=0.1)
+    if terminal_type == "xterm":
+        line = ["sh", "-c", f"timeout 100 {shlex.join(line)}; exit $?"]
+    with Terminal(line, 200, 60, {"TERM": terminal_type}) as terminal:
         assert terminal.ended() == 0
         assert b"\x1b[?1049h" not in terminal.raw
         assert b"\x1b[H" not in terminal.raw
         assert "#0" in terminal.text
         assert "waits for a person (archsearch review watched-run)" in terminal.text
+
+
+def test_real_fits_show_their_stages_and_how_their_errors_fall(folder: Path) -> None:
+    archsearch = Path(sys.executable).with_name("archsearch")
+    line = [str(archsearch), "run", "bioreactor", "--trials", "3", "--workers", "1", "--run-dir", str(folder)]
+    with Terminal(line, environment={"OMP_NUM_THREADS": "1"}) as terminal:
+        terminal.until(lambda: any("states and unknowns" in line and falls(line) for line in terminal.shown), 120)
+        assert terminal.ended(120) == 0
+        assert "3 evaluated, 0 failed" in terminal.raw.decode()
+
+
+def falls(line: str) -> bool:
+    """Whether the curve in a line ends lower than it is at its highest."""
+    curve = [BLOCKS.index(c) for c in line if c in BLOCKS]
+    return len(curve) > 1 and curve[-1] < max(curve)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -129,6 +129,14 @@ def test_it_says_what_it_waits_for_and_which_key_helps(evaluations: list[Evaluat
     assert "done" in lines(shown, 100)[0]
 
 
+def test_a_claim_cannot_draw_on_the_terminal(evaluations: list[Evaluation]) -> None:
+    shown = view()
+    shown(Started(1, Candidate("x = 1\n", "llm", claim="\x1b[2J\x1b[HGone.\nTwo lines.")))
+    told = lines(shown, 120)
+    assert not any("\x1b" in line for line in told)
+    assert sum("Gone. Two lines." in line for line in told) == 1
+
+
 def test_what_an_llm_costs_is_told(evaluations: list[Evaluation]) -> None:
     shown = view()
     assert "LLM" not in "\n".join(lines(shown))
@@ -143,6 +151,7 @@ def test_what_an_llm_costs_is_told(evaluations: list[Evaluation]) -> None:
     done=st.integers(0, 20),
     helps=st.booleans(),
 )
+@example(width=80, height=4, fits=2, done=3, helps=False)
 @settings(deadline=None, max_examples=60)
 def test_it_is_never_larger_than_the_terminal(width: int, height: int, fits: int, done: int, helps: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -178,6 +178,12 @@ CASES = (
     case("400 at every rung", ALL_REFUSED, kind="refused", requests=4, told="response_format"),
     case("422 on json_schema", by_rung(OK, json_schema=refuses(422, "extra field")), rung="tool", requests=2),
     case("501 on json_schema", by_rung(OK, json_schema=refuses(501, "no grammar", **SOON)), rung="tool", requests=4),
+    case(
+        "500 where it should refuse json_schema",
+        by_rung(OK, json_schema=refuses(500, "body.response_format.type: Input should be 'json_object'", **SOON)),
+        rung="tool",
+        requests=4,
+    ),
     case("ignores response_format: prose", by_rung(PROSE, text=OK), rung="text", requests=4),
     case("ignores all of it: fenced JSON in prose", says(f"Sure!\n{fenced(TEXT)}\nGood luck."), rung="json_schema"),
     case("never says anything but prose", PROSE, kind="invalid", requests=5),

@@ -12,7 +12,7 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.proposers.baselines import baseline_candidates
 from archsearch.proposers.memory import Past
 from archsearch.proposers.prompts import example
-from archsearch.proposers.replies import Reader, Reply, Sorted
+from archsearch.proposers.replies import Reader, Reply, Sorted, one_line
 
 RADIATION = example("white_box")
 PHYSICS = Past(0, baseline_candidates(COOLING)["physics"])
@@ -101,3 +101,7 @@ def test_a_long_claim_is_cut_and_stays_on_one_line() -> None:
 def test_a_reply_of_another_form_is_refused(said: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Reply.model_validate(said)
+
+
+def test_a_claim_is_one_line_that_cannot_steer_a_terminal() -> None:
+    assert one_line("hares\n hide \x1b[2J\x07 when\u202e few") == "hares hide [2J when few"

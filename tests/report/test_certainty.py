@@ -47,6 +47,7 @@ def test_intervals_on_the_page_are_those_of_the_record(
 def test_an_interval_ends_at_the_bounds_and_is_not_invented() -> None:
     assert SURE.model_copy(update={"value": 0.1}).interval == (0.0, pytest.approx(0.1 + 0.1959964))
     assert SURE.model_copy(update={"value": 9.95, "high": None}).interval == pytest.approx((9.754, 10.146), abs=1e-3)
+    assert SURE.model_copy(update={"value": 9.95}).interval == (pytest.approx(9.754, abs=1e-3), 10.0)
     assert interval_text(SURE.model_copy(update={"std_error": None})) == "-"
     assert SURE.model_copy(update={"std_error": float("inf")}).interval is None
 

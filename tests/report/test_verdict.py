@@ -9,8 +9,8 @@ import pytest
 from archsearch.candidate.outcome import Evaluation, FittedNet, FittedTerm, Score
 from archsearch.candidate.ranking import best
 from archsearch.problem.problem import Problem
-from archsearch.report.comparison import bootstrap, scored_sizes
-from archsearch.report.verdict import judge, kind_of
+from archsearch.report.comparison import Comparison, bootstrap, scored_sizes
+from archsearch.report.verdict import about_nets, judge, kind_of
 from archsearch.report.wording import percent
 from archsearch.settings import RunSettings
 from archsearch.study.store import Study
@@ -230,3 +230,21 @@ def test_it_is_said_why_the_best_is_not_the_one_of_least_error() -> None:
     simple = scored(evaluation(3, [0.41] * 6, net=True), (0.2, 0.2, 0.2, 0.1, 0.2, 0.11))
     verdict = judge(run(PHYSICS, ALONE, least, simple, baselines=BASE), trajectories(6))
     assert "Number 2 has the smallest error, 0.4; number 3 is the simplest model that the held-out data" in verdict.text
+
+
+def test_whether_a_net_was_needed_is_said_as_the_data_show_it() -> None:
+    plain, joint, alone = evaluation(0, [0.5] * 6), evaluation(1, [0.4] * 6, net=True), ALONE
+    assert about_nets([joint, plain, alone], plain)[0].startswith("That it needs a net is not shown")
+    assert about_nets([plain, evaluation(1, [0.6] * 6, net=True), alone], plain) == [
+        "It needs no net: the best model that joins one with the physics, number 1, has 0.6."
+    ]
+    assert about_nets([joint, plain, alone], joint) == ["The best model without a net, number 0, has 0.5."]
+    assert about_nets([plain, alone], plain) == [], "a net alone joins nothing"
+
+
+def test_a_rival_that_is_better_beyond_chance_is_told_apart_and_no_lead() -> None:
+    behind = Comparison("net", "net alone", 1, 0.3, -0.3, (-0.5, -0.1))
+    assert (behind.told_apart, behind.ahead, behind.told) == (True, False, "yes")
+    assert behind.change.replace("\u00a0", " ") == "30 % higher"
+    unknown = Comparison("net", "net alone", 1, 0.3, 0.1, None)
+    assert (unknown.told_apart, unknown.ahead, unknown.told) == (None, None, "not known")

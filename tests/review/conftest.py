@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from review_runs import reviewed_run
 from archsearch.problem.problem import Problem
 from archsearch.review.desk import Desk
 from archsearch.study.store import Study
+
+SPACES = str(Path(__file__).resolve().parents[1] / "candidate")
+if SPACES not in sys.path:
+    sys.path.append(SPACES)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from candidate_spaces import drawn_genomes, rich
 
 from archsearch.candidate.genome import Genome, NetGene
 from archsearch.candidate.render import render
@@ -69,6 +70,18 @@ def test_a_net_at_a_point_cannot_imitate_what_depends_on_its_neighbours() -> Non
     found = reach_of(source)
     assert found is not None
     assert found[slot.name] == Reach((), ())
+
+
+def test_a_state_that_stands_still_hides_nothing_of_the_others() -> None:
+    equations = '"p": torch.zeros_like(x.p), "q": self.a * x.q + self.n(x.q)'
+    assert reach('("q",), outputs=("q",)', equations).parameters == ("a",)
+
+
+def test_any_genome_of_a_space_with_every_kind_of_term_and_slot_can_be_worked_out() -> None:
+    space = rich()
+    sources = [render(genome, space) for genome in drawn_genomes(space, 40)]
+    assert all(reach_of(source) is not None for source in sources)
+    assert any(card.warnings for source in sources for card in net_cards(source, "", space))
 
 
 def test_what_is_no_plain_arithmetic_is_not_guessed_at() -> None:

@@ -26,12 +26,13 @@ class Sit(Protocol):
 
 
 @pytest.fixture
-def sit() -> Iterator[Sit]:
+def sit(tmp_path: Path) -> Iterator[Sit]:
     """Starts a review at a terminal of its own, which is gone after the test."""
     open_ones: list[Terminal] = []
 
     def start(study: Study, columns: int = 80, more: Mapping[str, str] | None = None) -> Terminal:
-        open_ones.append(Terminal("review", study.folder, columns=columns, more=more))
+        own = {"TMPDIR": str(tmp_path)} | dict(more or {})
+        open_ones.append(Terminal("review", study.folder, columns=columns, more=own))
         return open_ones[-1]
 
     yield start
@@ -127,7 +128,7 @@ def test_l_approves_all_that_are_like_it_and_goes_on_with_the_rest(sit: Sit, stu
     assert wishes(study) == [Allow(like="grammar, net in hunting")]
 
 
-@pytest.mark.parametrize("keys", ["\x04", "r\n\x04", "h\n\x04", "b\n\x04", "f\n\x04", "\x03"])
+@pytest.mark.parametrize("keys", ["\x04", "r\n\x04", "\x03"])
 def test_the_end_of_input_and_an_interrupt_leave_without_a_decision(sit: Sit, study: Study, keys: str) -> None:
     terminal = sit(study)
     terminal.until(PROMPT)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +16,9 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 from served import RUN, served_run
+
+from archsearch.study.record import Decision, Hint
+from archsearch.study.steering import Steering
 
 pytestmark = [
     pytest.mark.slow,
@@ -157,4 +161,21 @@ def test_pages_fit_their_width_and_follow_the_theme(
         picture = one(browser, "picture img")
         browser.execute_script("arguments[0].scrollIntoView()", picture)  # type: ignore[no-untyped-call]
         WebDriverWait(browser, 30).until(lambda _: int(picture.get_property("naturalWidth") or 0) > 100)  # type: ignore[call-overload]
+        assert complaints(browser) == []
+
+
+def test_what_somebody_else_decides_shows_up_and_what_is_typed_stays(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    study = served_run(tmp_path / "runs" / RUN)
+    with serving(tmp_path) as address:
+        browser.get(address)
+        browser.get(f"{address.split('/?')[0]}/runs/{RUN}/queue/7")
+        reason = one(browser, "#reason")
+        reason.send_keys("hares do not")
+        Steering(study).wish(Hint(text="anything"), "Grace")
+        time.sleep(2)  # long enough for the page to hear of it
+        reason.send_keys(" hunt")
+        assert reason.get_attribute("value") == "hares do not hunt"
+        Steering(study).decide(7, Decision(approved=False, by="Grace", reason="seen before"))
+        until_text(browser, "Rejected by Grace: seen before")
+        assert not browser.find_elements(By.ID, "decide")
         assert complaints(browser) == []

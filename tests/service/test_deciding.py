@@ -123,6 +123,7 @@ def test_pause_stop_and_resume(served: Served) -> None:
     assert isinstance(served.launcher, NoSearch)
     assert served.launcher.asked == [["resume", str(folder), "--wait", "--trials", "50"]]
     assert read_control(folder) == "run"
+    assert "6 of 50" in browser.get("/").text
 
 
 def test_resuming_needs_no_numbers(served: Served) -> None:

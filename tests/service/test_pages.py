@@ -156,6 +156,9 @@ def test_a_search_that_fails_to_begin_shows_what_it_said(tmp_path: Path) -> None
     launcher._processes[run].wait()
     text = served.browser().get(f"/runs/{run}").text
     assert "did not begin (exit code 3)" in text
+    runs = served.browser().get("/").text
+    assert "It did not begin." in runs
+    assert f'href="/runs/{run}"' in runs
     assert "error: no walls &lt;here&gt;" in text
 
 
