@@ -37,6 +37,7 @@ from archsearch.study.store import Study
 TRIALS = 20
 SHARE = 0.02
 """Of the time of a search that may be spent outside of fits and calls."""
+NOTHING = nullcontext()
 WAITS = 7
 """For the disk, for each evaluation: its folder, that it is there, three lines of the record, the study's journal."""
 SETTINGS = RunSettings(proposer="llm", generation=3, workers=1, budget=Budget(trials=TRIALS))
@@ -95,7 +96,7 @@ def measuring(monkeypatch: pytest.MonkeyPatch, spent: Spent) -> Iterator[None]:
 
 
 def search(
-    folder: Path, evaluator: Evaluator | Recorded, asked: Llm, around: AbstractContextManager[object] = nullcontext()
+    folder: Path, evaluator: Evaluator | Recorded, asked: Llm, around: AbstractContextManager[object] = NOTHING
 ) -> Study:
     """From the first proposal to the last result; a run is made and a problem read before, once."""
     study = Study.create(folder, PROBLEM, SETTINGS, "bioreactor")
