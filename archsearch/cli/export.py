@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from archsearch.cli.options import RUNS, Candidate, Run, RunsDir
+from archsearch.cli.output import visible
 
 Format = Annotated[
     Literal["python", "latex", "markdown"], typer.Option("--format", help="A Python file, or the equations.")
@@ -35,4 +36,4 @@ def export(
     target = writable(output or Path(f"{problem.name}_{evaluation.number:04d}{ENDINGS[form]}"))
     write = {"python": export_python, "latex": export_latex, "markdown": export_markdown}[form]
     write(study, problem, evaluation, target)
-    typer.echo(f"wrote {target} (number {evaluation.number}: {evaluation.claim or evaluation.candidate})")
+    typer.echo(f"wrote {target} (number {evaluation.number}: {visible(evaluation.claim) or evaluation.candidate})")

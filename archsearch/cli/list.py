@@ -55,7 +55,7 @@ def _summary(study: Study) -> dict[str, Any]:
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     """One line per run."""
-    from archsearch.cli.output import console, plain_table
+    from archsearch.cli.output import console, plain_table, visible
     from archsearch.report.leaderboard import four
 
     table = plain_table("run", "space", "evaluated", "failed", "best error", "best model")
@@ -64,6 +64,6 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         if "damaged" in row:
             table.add_row(row["run"], "damaged", "", "", "", row["damaged"])
         else:
-            told = (four(best.error), best.claim) if best else ("-", "nothing fits")
+            told = (four(best.error), visible(best.claim)) if best else ("-", "nothing fits")
             table.add_row(row["run"], row["space"], f"{row['evaluated']} of {row['trials']}", str(row["failed"]), *told)
     console().print(table)

@@ -17,6 +17,7 @@ from archsearch.cli.failures import exit_code_of
 from archsearch.cli.hint import hint
 from archsearch.cli.list import list_runs
 from archsearch.cli.new import new
+from archsearch.cli.output import never_fail_on_letters
 from archsearch.cli.pin import pin
 from archsearch.cli.prefer import prefer
 from archsearch.cli.release import release
@@ -103,4 +104,5 @@ app.command("doctor", rich_help_panel=MACHINE)(doctor)
 
 def run() -> None:
     """Runs the command line of this process."""
+    never_fail_on_letters()
     app(prog_name="archsearch")

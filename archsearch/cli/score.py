@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from archsearch.cli.options import RUNS, AcceptUnsandboxed, Candidate, Json, Run, RunsDir
+from archsearch.cli.output import visible
 
 if TYPE_CHECKING:
     from archsearch.candidate.outcome import Evaluation, Score
@@ -92,7 +93,7 @@ def _tell(found: Score, evaluation: Evaluation, on: str, study: Study) -> None:
     from archsearch.report.leaderboard import four
 
     units = {state.name: state.unit for state in study.problem().space.states}
-    typer.echo(f"number {evaluation.number} ({evaluation.claim or evaluation.candidate}) on the {on} data:")
+    typer.echo(f"number {evaluation.number} ({visible(evaluation.claim) or evaluation.candidate}) on the {on} data:")
     typer.echo(f"  nrmse {four(found.nrmse)}; {found.diverged} of {found.trajectories} rollouts diverged")
     for name, error in found.rmse.items():
         typer.echo(f"  rmse of {name}: {four(error)} {units[name]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from archsearch.cli.output import plain_table
+from archsearch.cli.output import plain_table, visible
 from archsearch.report.leaderboard import HEADINGS, LEGEND, aligned, cells, four, rows_of
 from archsearch.report.parameters import interval_text
 from archsearch.report.persons import told
@@ -36,7 +36,7 @@ def leaderboard_table(study: Study, top: int | None = 15, brief: bool = False) -
         )
     for row in rows_of(study, top):
         style = "bold" if row.chosen else "dim" if row.rank is None else "cyan" if row.baseline else None
-        table.add_row(*cells(row), style=style)
+        table.add_row(*map(visible, cells(row)), style=style)
     return table
 
 
@@ -80,7 +80,7 @@ def origin(proposal: Proposal, known: Mapping[str, int], mark: str = "") -> str:
         f"decision: {told(proposal.decision)}",
         mark,
     ]
-    return "\n".join(line for line in lines if line)
+    return visible("\n".join(line for line in lines if line))
 
 
 def _scores(evaluation: Evaluation) -> Table:
@@ -109,14 +109,14 @@ def _hidden_states(evaluation: Evaluation) -> Table:
     table = plain_table("hidden state", "± std. error", "spread", "unit", "identified")
     for name, fitted in evaluation.hidden_states.items():
         spread = four(fitted.spread)
-        table.add_row(name, four(fitted.std_error), spread, fitted.unit, IDENTIFIED[fitted.identified])
+        table.add_row(visible(name), four(fitted.std_error), spread, fitted.unit, IDENTIFIED[fitted.identified])
     return table
 
 
 def _limits(evaluation: Evaluation) -> Table:
     table = plain_table("limit", "least margin on train", "on validation", "kept, so its process says")
     for name, limit in evaluation.limits.items():
-        table.add_row(name, four(limit.train), four(limit.validation), KEPT[limit.kept])
+        table.add_row(visible(name), four(limit.train), four(limit.validation), KEPT[limit.kept])
     return table
 
 

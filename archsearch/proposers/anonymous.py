@@ -179,7 +179,7 @@ class _HiddenMemory(Memory):
     def before(self, number: int) -> tuple[Past, ...]:
         tell = self._translator
         return tuple(
-            Past(item.number, tell.candidate(item.candidate), tell.text(item.refusal))
+            Past(item.number, tell.candidate(item.candidate), tell.text(item.refusal), item.waits)
             for item in self._memory.before(number)
         )
 

@@ -21,6 +21,8 @@ LEAST = 0.2
 """Share of the rounds that either gets, however the other does: what was of no use early may be later."""
 MEMORY = 0.9
 """What a gain counts for after one more evaluation: the easy gains of the beginning say little about the end."""
+ENOUGH = 2 * ROUND
+"""While so many of its proposals wait for a person, the LLM is not asked for more."""
 PRIOR_GAIN = 0.02
 """A gain that either is credited with before it has any, in logarithms of the error."""
 PRIOR_SECONDS = 5.0
@@ -55,7 +57,8 @@ class BothProposer(Proposer):
 
     The first round is the LLM's, the second the grammar's, and so on until the evaluations of both tell what they
     gained; from then on a round is drawn with chances that go with gain per second, the time of asking included, and
-    none below `LEAST`. The baselines are nobody's.
+    none below `LEAST`. The baselines are nobody's. While enough of the LLM's proposals wait for a person, rounds are
+    the grammar's.
 
     Args:
         language: the LLM's; its rounds are the rounds.
@@ -96,12 +99,19 @@ class BothProposer(Proposer):
         repeated = self._repeated(begin)
         if repeated is not None:
             return repeated
+        if self._waiting(begin) >= ENOUGH:
+            return "grammar"
         earned = self.earned(self._language.questions.known(history, begin), begin)
         if min(item.evaluations for item in earned.values()) < ROUND:
             return "llm" if (begin - self._language.questions.first) // ROUND % 2 == 0 else "grammar"
         share = earned["llm"].rate / (earned["llm"].rate + earned["grammar"].rate)
         draw = float(np.random.default_rng([self._seed, begin]).random())
         return "llm" if draw < min(max(share, LEAST), 1 - LEAST) else "grammar"
+
+    def _waiting(self, begin: int) -> int:
+        """How many proposals of the LLM wait for a person: more of them would cost money and teach it nothing."""
+        past = self._language.questions.past(begin)
+        return sum(item.waits and item.candidate.author == AUTHOR for item in past)
 
     def earned(self, known: Sequence[Evaluation], begin: int) -> dict[Arm, Earnings]:
         """What either has gained up to a round, by the evaluations that may be used."""

@@ -19,11 +19,13 @@ class Past:
         number: its place in the search.
         candidate: what was proposed.
         refusal: why it was not evaluated; empty if it was, or will be.
+        waits: whether a person has yet to decide on it.
     """
 
     number: int
     candidate: Candidate
     refusal: str = ""
+    waits: bool = False
 
 
 @dataclass(frozen=True)

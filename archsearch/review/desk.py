@@ -10,7 +10,7 @@ from archsearch.candidate.outcome import Evaluation
 from archsearch.errors import RequestError
 from archsearch.problem.problem import Problem
 from archsearch.proposers.memory import NO_WISHES, Past, Wishes
-from archsearch.proposers.obeying import known_names, refuse_impossible
+from archsearch.proposers.obeying import known_names
 from archsearch.review.card import Card, CardState, ParentRef
 from archsearch.review.checking import check_cards, names_in
 from archsearch.review.diff import code_diff, equation_diffs, given_source
@@ -19,9 +19,10 @@ from archsearch.review.forecasts import Forecasts
 from archsearch.review.kinds import kind_of
 from archsearch.review.nets import net_cards
 from archsearch.review.novelty import news, parameter_cards
+from archsearch.review.wishing import refuse_unfit
 from archsearch.study.proposals import Proposal
 from archsearch.study.reader import RunReader
-from archsearch.study.record import Allow, Ban, Decision, Pin, Wish, WishedLine
+from archsearch.study.record import Allow, Decision, Wish, WishedLine
 from archsearch.study.steering import AlreadyDecidedError, Steering
 from archsearch.study.store import Study
 from archsearch.study.wishes import wishes_at
@@ -63,8 +64,7 @@ class Desk:
             changed = self.reader.refresh()
             for number, proposal in self.reader.proposals.items():
                 self._numbers.setdefault(proposal.candidate.id, number)
-            new = [item for item in self.reader.evaluations.values() if not self._forecasts.knows(item.number)]
-            self._forecasts.learn(new, {item.number: self._source(item.number) for item in new})
+            self._forecasts.follow(self.reader)
         return changed
 
     def waiting(self) -> list[int]:
@@ -145,12 +145,11 @@ class Desk:
         """Say what is wanted of the proposals to come.
 
         Raises:
-            RequestError: a ban or a pin that cannot be honoured, or a preference between candidates without results.
+            RequestError: a ban or a pin that cannot be honoured, the release of what is free, or a preference between
+            candidates without results.
         """
-        if isinstance(wish, Ban | Pin):
-            self.refresh()
-            names = {"banned": wish.name} if isinstance(wish, Ban) else {"pinned": wish.name}
-            refuse_impossible(self.problem.space, self.wishes(), **names)
+        self.refresh()
+        refuse_unfit(wish, self.problem.space, self.wishes())
         return self._steering.wish(wish, by)
 
     def approve_like(self, number: int, by: str, reason: str = "") -> list[int]:
@@ -181,7 +180,7 @@ class Desk:
         candidate, space = proposal.candidate, self.problem.space
         source, number = candidate.source, proposal.number
         parents = self._parents(candidate)
-        before = self._source(parents[0]) if parents else self._given
+        before = self.reader.source(parents[0]) if parents else self._given
         compared = f"number {parents[0]}" if parents else GIVEN if before else "nothing"
         evaluation = self.reader.evaluations.get(number)
         diffs, nets = equation_diffs(source, before, space), net_cards(source, before, space)
@@ -236,10 +235,6 @@ class Desk:
                 f"{self.study.id}: has no proposal {number}.", "`archsearch review RUN` shows what waits."
             )
         return found
-
-    def _source(self, number: int) -> str:
-        proposal = self.reader.proposals.get(number)
-        return self.study.source(number) if proposal is None else proposal.candidate.source
 
     def _alike(self, source: str) -> Sequence[Past]:
         """What an edit may be the same as: what waits, and the evaluated candidates that share most with it."""

@@ -10,6 +10,7 @@ from archsearch.review.card import Forecast
 from archsearch.review.features import features_of
 from archsearch.review.prediction import LEAST, SHARE, Expected, Prediction
 from archsearch.review.wording import four, listed
+from archsearch.study.reader import RunReader
 
 FAILED_NEARBY = 8
 """The nearest evaluated candidates among which failures are counted."""
@@ -30,6 +31,11 @@ class Forecasts:
     def nearest(self, source: str, count: int) -> tuple[int, ...]:
         """The numbers of the evaluated candidates that share most with this one."""
         return self._seconds.nearest(features_of(source), count)
+
+    def follow(self, reader: RunReader) -> None:
+        """Take into account what is new in a run."""
+        new = [item for item in reader.evaluations.values() if not self.knows(item.number)]
+        self.learn(new, {item.number: reader.source(item.number) for item in new})
 
     def learn(self, evaluations: Iterable[Evaluation], sources: Mapping[int, str]) -> None:
         """Take evaluations into account that are new, in the order of their numbers."""

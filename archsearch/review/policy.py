@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import getpass
 import os
-import statistics
-from collections.abc import Iterable, Mapping
 
-from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.net_declarations import declared_nets
-from archsearch.candidate.outcome import Evaluation
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.obeying import violations
+from archsearch.review.forecasts import Forecasts
 from archsearch.review.kinds import kind_of
 from archsearch.search import approve_all
 from archsearch.settings import RunSettings
@@ -25,8 +22,6 @@ from archsearch.study.wishes import allowed
 PERSON = "ARCHSEARCH_PERSON"
 PROPOSERS = ("grammar", "llm")
 """Authors that are no persons."""
-LEAST_TO_TELL = 3
-"""With fewer evaluations than this nobody knows what the next one costs."""
 
 
 def who() -> str:
@@ -49,7 +44,7 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
         settings: whose `review` and `approve` count.
     """
     baselines = frozenset(study.record.baselines.values())
-    reader, memory = RunReader(study), StudyMemory(study)
+    reader, memory, forecasts = RunReader(study), StudyMemory(study), Forecasts()
 
     def decide(proposal: Proposal) -> Decision | None:
         if proposal.candidate.id in baselines:
@@ -60,11 +55,12 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
         if settings.review == "never":
             return approve_all(proposal)
         reader.refresh()
+        forecasts.follow(reader)
         kind = kind_of(proposal.candidate)
         if kind in allowed(reader.wishes):
             return Decision(approved=True, by="policy", reason=f"like others that were approved: {kind}")
         for name in settings.approve:
-            if _passes(name, proposal.candidate, reader.evaluations):
+            if _passes(name, proposal, forecasts):
                 return Decision(approved=True, by="policy", reason=f"--approve {name}")
         return None
 
@@ -92,20 +88,12 @@ def recorded_gate(study: Study) -> Gate:
     return decide
 
 
-def _passes(policy: str, candidate: Candidate, evaluations: Mapping[int, Evaluation]) -> bool:
-    """Whether a policy of `RunSettings.approve` lets a candidate pass."""
+def _passes(policy: str, proposal: Proposal, forecasts: Forecasts) -> bool:
+    """Whether a policy of `RunSettings.approve` lets a proposal pass."""
+    candidate = proposal.candidate
     if policy == "white-box":
         return not declared_nets(candidate.source)
     if policy.startswith("cheap:"):
-        seconds = likely_seconds(candidate, evaluations.values())
-        return seconds is not None and seconds <= float(policy.removeprefix("cheap:").removesuffix("s"))
+        expected = forecasts.seconds(proposal.number, candidate.source)
+        return expected is not None and expected.value <= float(policy.removeprefix("cheap:").removesuffix("s"))
     return candidate.author == policy
-
-
-def likely_seconds(candidate: Candidate, evaluations: Iterable[Evaluation]) -> float | None:
-    """The median time of the evaluated candidates with as many nets; of all if those are few; None if all are few."""
-    nets = len(declared_nets(candidate.source))
-    known = list(evaluations)
-    alike = [item.seconds for item in known if len(item.nets) == nets and item.status == "ok"]
-    found = alike if len(alike) >= LEAST_TO_TELL else [item.seconds for item in known]
-    return statistics.median(found) if len(found) >= LEAST_TO_TELL else None

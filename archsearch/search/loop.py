@@ -250,8 +250,12 @@ class _Search:
         proposal = self._writer.proposals[number]
         if proposal.decision is not None:
             return proposal.decision
-        found = self._queue.repeat(number) or self._gate(proposal)
+        found = self._asked(proposal)
         return None if found is None else self._writer.decide(number, found, self.seconds())
+
+    def _asked(self, proposal: Proposal) -> Decision | None:
+        """What is decided without a person."""
+        return self._queue.repeat(proposal.number, proposal.candidate) or self._gate(proposal)
 
     def _propose(self) -> int | None:
         """Add the next proposal; None if there may be none, or none yet."""
@@ -263,7 +267,8 @@ class _Search:
         if candidate is None or self._queue.only_repeats(number):
             self._reason = "exhausted"
             return None
-        if not self._writer.propose(number, candidate, self.seconds()):
+        decision = self._asked(Proposal(number, candidate))
+        if not self._writer.propose(number, candidate, self.seconds(), decision):
             return None  # a person's own candidate has this number: once more, at the next tick
         self._on_event(Proposed(number, candidate))
         return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from archsearch.candidate.candidate import Candidate
 from archsearch.settings import RunSettings
 from archsearch.study.record import Decision
 from archsearch.study.writer import Writer
@@ -48,11 +49,11 @@ class Queue:
         known = range(number - generation + 1)
         return all(self._writer.is_settled(k) or k in undecided for k in known)
 
-    def repeat(self, number: int) -> Decision | None:
+    def repeat(self, number: int, candidate: Candidate) -> Decision | None:
         """The decision against what was proposed before."""
         proposals = self._writer.proposals
         for known in range(number):
-            if proposals[known].candidate.id == proposals[number].candidate.id:
+            if proposals[known].candidate.id == candidate.id:
                 return Decision(approved=False, by="search", reason=f"the same as number {known}")
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archsearch.errors import RequestError, RunError, did_you_mean
+from archsearch.errors import RequestError, RunError
 from archsearch.review.policy import who
 from archsearch.service.here import Service
 from archsearch.service.looking import proposal_of
@@ -14,7 +14,7 @@ from archsearch.service.requests import MOST_REASON, Choice, Edit, GoOn
 from archsearch.service.views import DoneView
 from archsearch.study.control import write_control
 from archsearch.study.lock import LOCK, searching
-from archsearch.study.record import Release, Wish
+from archsearch.study.record import Wish
 
 
 def go_on(here: Service, run: str, asked: GoOn) -> DoneView:
@@ -81,14 +81,5 @@ def wish(run: OpenRun, wish: Wish) -> DoneView:
     longest = max(len(value) for value in wish.model_dump().values() if isinstance(value, str))
     if longest > MOST_REASON:
         raise RequestError(f"Expected at most {MOST_REASON} letters, found {longest}.", "Say it shorter.")
-    if isinstance(wish, Release):
-        wanted = run.desk.wishes()
-        _refuse_idle(wish.name, (*wanted.bans, *wanted.pins))
     run.desk.wish(wish, who())
     return DoneView(done="wished")
-
-
-def _refuse_idle(name: str, wanted: tuple[str, ...]) -> None:
-    if name not in wanted:
-        found = f"Expected what is banned or pinned, found {name!r}"
-        raise RequestError(f"{found}{did_you_mean(name, wanted)}", f"Now: {', '.join(wanted) or 'nothing'}.")

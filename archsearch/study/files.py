@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PARTIAL = ".partial"
 RUN = "run.json"
@@ -52,21 +53,21 @@ def sync_all(paths: Sequence[Path]) -> None:
 
 
 @contextmanager
-def appending(path: Path) -> Iterator[Callable[[str], None]]:
+def appending(path: Path, synced: bool = True) -> Iterator[Callable[[str], None]]:
     """Hold a file of lines, so that no other process adds to it meanwhile; yields what adds a line to it.
 
-    A line is added when the disk has it. What a killed process left of a line is removed first.
+    The disk has the lines when the block is left. What a killed process left of a line is removed first.
+
+    Args:
+        path: the file.
+        synced: False if the lines may be lost with the power, because they can be made again.
     """
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         cut_torn_line(path)
-
-        def append(line: str) -> None:
-            file.write(line.encode() + b"\n")
-            file.flush()
+        yield lambda line: _write_line(file, line)
+        if synced:
             os.fsync(file.fileno())
-
-        yield append
 
 
 def cut_torn_line(path: Path) -> None:
@@ -86,6 +87,11 @@ def remove_partial(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _write_line(file: BinaryIO, line: str) -> None:
+    file.write(line.encode() + b"\n")
+    file.flush()
 
 
 def _ends_well(path: Path) -> bool:

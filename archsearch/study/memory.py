@@ -91,7 +91,7 @@ def _is_refused_by_person(proposal: Proposal) -> bool:
 def _past(proposal: Proposal) -> Past:
     decision = proposal.decision
     if decision is None or decision.approved:
-        return Past(proposal.number, proposal.candidate)
+        return Past(proposal.number, proposal.candidate, waits=decision is None)
     if not _is_refused_by_person(proposal):
         return Past(proposal.number, proposal.candidate, decision.reason)
     why = f": {decision.reason}" if decision.reason else ""

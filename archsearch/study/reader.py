@@ -56,6 +56,11 @@ class RunReader:
             self.evaluations[number] = self._study.evaluation(number)
         return bool(lines)
 
+    def source(self, number: int) -> str:
+        """The source of a candidate, proposed or evaluated."""
+        proposal = self.proposals.get(number)
+        return self._study.source(number) if proposal is None else proposal.candidate.source
+
     def ranked(self) -> list[Evaluation]:
         """All evaluations, smallest error first, failures last."""
         return rank(self.evaluations.values())

@@ -91,12 +91,14 @@ class Writer:
         return sum(not self._is_refused(number) for number in self.proposals)
 
     @uninterrupted()
-    def propose(self, number: int, candidate: Candidate, seconds: float) -> bool:
-        """Remember a proposal; False if a person has taken the number meanwhile."""
+    def propose(self, number: int, candidate: Candidate, seconds: float, decision: Decision | None = None) -> bool:
+        """Remember a proposal, and what was decided at once; False if a person has taken the number meanwhile."""
         with self._appending() as append:
             if number in self.proposals:
                 return False
             append(ProposedLine.of(candidate, number, now(), seconds).model_dump_json())
+            if decision is not None:
+                append(DecidedLine(number=number, at=now(), seconds=seconds, decision=decision).model_dump_json())
         return self.hear()
 
     @uninterrupted()
@@ -121,7 +123,7 @@ class Writer:
         return evaluation
 
     def note_evaluated(self, evaluation: Evaluation, seconds: float) -> None:
-        """Add the line that says that a candidate was evaluated."""
+        """Add the line that says that a candidate was evaluated; the disk may take its time: the folder says it too."""
         line = EvaluatedLine(
             number=evaluation.number,
             at=now(),
@@ -130,7 +132,7 @@ class Writer:
             status=evaluation.status,
             nrmse=evaluation.validation.nrmse if evaluation.validation else None,
         )
-        with self._appending() as append:
+        with self._appending(synced=False) as append:
             append(line.model_dump_json())
 
     def _settled_from(self, number: int) -> list[Settled]:
@@ -146,9 +148,9 @@ class Writer:
         return proposal is not None and proposal.decision is not None and not proposal.decision.approved
 
     @contextmanager
-    def _appending(self) -> Iterator[Callable[[str], None]]:
+    def _appending(self, synced: bool = True) -> Iterator[Callable[[str], None]]:
         """Alone with the log, and up to date with it."""
-        with appending(self._folder / PROPOSALS) as append:
+        with appending(self._folder / PROPOSALS, synced) as append:
             self.hear()
             yield append
 

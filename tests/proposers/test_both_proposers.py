@@ -7,9 +7,10 @@ from language_fakes import FakeLlm, FakeMemory, evaluation
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation
 from archsearch.problem.loading import load_problem
-from archsearch.proposers.both import LEAST, Arm, BothProposer
+from archsearch.proposers.both import ENOUGH, LEAST, Arm, BothProposer
 from archsearch.proposers.grammar import GrammarProposer
 from archsearch.proposers.language import LanguageProposer
+from archsearch.proposers.memory import Given, Past
 from archsearch.proposers.questions import ROUND, Questions
 
 PROBLEM = load_problem("bioreactor")
@@ -95,3 +96,12 @@ def test_failures_gain_nothing_and_cost_their_time() -> None:
     history = [evaluation(Candidate("base", "grammar"), 0, 1.0), failed]
     earned = both().earned(history, 30)
     assert (earned["llm"].gain, earned["llm"].seconds, earned["llm"].evaluations) == (0.0, 50.0, 1)
+
+
+def test_while_enough_of_its_proposals_wait_for_a_person_the_llm_is_not_asked() -> None:
+    waiting = [Past(number, Candidate(f"{number}", "llm"), waits=True) for number in range(3, 3 + ENOUGH)]
+    for waits, arms in ((waiting, {"grammar"}), (waiting[1:], {"llm", "grammar"})):
+        grammar = GrammarProposer(PROBLEM.space, 0)
+        language = LanguageProposer(Questions(PROBLEM, Given(waits), 4), FakeLlm(), grammar)
+        proposer = BothProposer(language, grammar, seed=0)
+        assert {proposer.arm((), begin) for begin in BEGINS} == arms

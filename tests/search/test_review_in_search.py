@@ -276,3 +276,14 @@ def test_a_reviewed_search_can_be_repeated_with_what_was_proposed_and_decided(pr
     assert again.proposals() == run.study.proposals()
     assert [item.candidate for item in again.evaluations()] == [item.candidate for item in run.study.evaluations()]
     assert mine.id in {item.candidate for item in again.evaluations()}
+
+
+def test_what_is_expected_to_be_cheap_needs_no_person(problem: Problem, tmp_path: Path) -> None:
+    run = Reviewed(problem, tmp_path / "run", approve=("grammar",), budget=Budget(trials=10))
+    run.search()
+    assert not run.steering.waiting()
+    run.search(approve=("cheap:0.000001s",), budget=Budget(trials=14))
+    assert run.steering.waiting(), "nothing is that cheap"
+    run.search(approve=("cheap:1000s",), budget=Budget(trials=14))
+    assert not run.steering.waiting()
+    assert len(run.study.evaluations()) == 14
