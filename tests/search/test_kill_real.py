@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from killed_runs import finished_in, result_of, until
 
-TRIALS = 6
+TRIALS = 14
 
 
 def begin(*arguments: str | Path, place: Path) -> subprocess.Popen[bytes]:

@@ -120,7 +120,7 @@ def test_a_member_that_starts_at_nan_leaves_the_others_as_they_are(
     common, given, at = gather(lotka_volterra_net, STATES, samples, settings, members, CPU)
     broken = at.p.clone()
     broken[1] = torch.nan
-    chains = [Chain(common, settings, way, lambda stage, step: True) for _ in range(2)]
+    chains = [Chain(common, settings, way, lambda stage, step, error: True) for _ in range(2)]
     well = chains[0].run(at, given, 2)
     ill = chains[1].run(at._with({"p": broken}), given, 2)
     for index in (0, 2):
