@@ -40,8 +40,8 @@ def floor(problem: Benchmark, variant: Variant, seed: int, test: float) -> float
 
 
 @cache
-def started_from_truth(problem: Benchmark, variant: Variant, seed: int) -> float:
-    """The test error of a fit that was started from the truth."""
+def started_from_truth(problem: Benchmark, variant: Variant, seed: int, most: int = FITTING_STEPS) -> float:
+    """The test error of a fit that was started from the truth, after so many steps at most."""
     data, model = problem.data(seed, variant), problem.candidate(seed)
     count = data.train.states.numel()
     unknowns = list(model.parameters())
@@ -57,7 +57,7 @@ def started_from_truth(problem: Benchmark, variant: Variant, seed: int) -> float
         misfit = ((rolled - train.states) / spread).square().sum() / variant.noise**2
         return (misfit + _prior(unknowns, start)) / count
 
-    _minimise(loss, unknowns, FITTING_STEPS)
+    _minimise(loss, unknowns, most)
     return errors_on_test(problem, model, [arrays_of(model)], data)[0]
 
 

@@ -72,4 +72,4 @@ def test_noting_the_model_down_is_not_charged_to_the_fit() -> None:
 
 @pytest.mark.slow
 def test_a_fit_that_starts_from_the_truth_ends_below_the_noise() -> None:
-    assert started_from_truth(BENCHMARKS["A"], Variant(), 1) < Variant().noise ** 2
+    assert started_from_truth(BENCHMARKS["A"], Variant(), 1, most=60) < Variant().noise ** 2
