@@ -24,7 +24,7 @@ from pathlib import Path
 from archsearch.candidate.baselines import physics_plus_net
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.render import render
-from archsearch.evaluation import Evaluator
+from archsearch.evaluation import Evaluator, nobody
 from archsearch.evaluation.evaluator import REHEARSAL, seed_of
 from archsearch.evaluation.predictions import Asked
 from archsearch.executors.local import LocalExecutor
@@ -114,10 +114,10 @@ def evaluations(boxes: Boxes, repeats: int, problem: Problem) -> list[Line]:
     evaluators = {id(box): Evaluator(problem, settings, box) for box in boxes.values()}
 
     def fit(box: Sandbox) -> None:
-        evaluators[id(box)]._fitted(candidate.source, seed)
+        evaluators[id(box)]._fitted(candidate.source, seed, nobody)
 
     seed = seed_of(candidate, settings.seed)
-    weights, claims, _ = evaluators[id(boxes[PLAIN])]._fitted(candidate.source, seed)
+    weights, claims, _ = evaluators[id(boxes[PLAIN])]._fitted(candidate.source, seed, nobody)
     parts = {"train": Asked.for_drawing(problem.train, tuple(claims["terms"]))}
     parts["validation"] = Asked.for_drawing(problem.validation)
 
