@@ -38,8 +38,8 @@ TRIALS = 20
 SHARE = 0.02
 """Of the time of a search that may be spent outside of fits and calls."""
 NOTHING = nullcontext()
-WAITS = 7
-"""For the disk, for each evaluation: its folder, that it is there, three lines of the record, the study's journal."""
+WAITS = 5
+"""For the disk, for each evaluation: its files, that their folder is there, a line of the record, the study's journal."""
 SETTINGS = RunSettings(proposer="llm", generation=3, workers=1, budget=Budget(trials=TRIALS))
 
 
