@@ -123,7 +123,8 @@ def predicted(study: Study, problem: Problem, evaluations: Iterable[Evaluation])
     with closing(Evaluator(problem, study.settings)) as evaluator:
         for item in {item.number: item for item in evaluations}.values():
             arrays = evaluator.predict(study.source(item.number), study.weights(item.number), problem.test)
-            scored = study.record_test_score(item.candidate, score(problem, problem.test, arrays["states"]))
+            found_score = score(problem, problem.test, arrays["states"])
+            scored = study.record_test_score(item.candidate, found_score, study.record.sandbox)
             found[item.number] = Predicted(
                 item, arrays["states"], arrays["dense_times"], arrays["dense_states"], scored
             )

@@ -39,7 +39,7 @@ SHARE = 0.02
 """Of the time of a search that may be spent outside of fits and calls."""
 NOTHING = nullcontext()
 WAITS = 5
-"""For the disk, for each evaluation: its files, that their folder is there, a line of the record, the study's journal."""
+"""For the disk, for each evaluation: its files, their folder, a line of the record, the study's journal."""
 SETTINGS = RunSettings(proposer="llm", generation=3, workers=1, budget=Budget(trials=TRIALS))
 
 
