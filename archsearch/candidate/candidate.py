@@ -13,6 +13,10 @@ def content_id(source: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+PROGRAMS = frozenset({"grammar", "llm"})
+"""Authors that are no persons."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One hybrid model in the model language.
@@ -32,6 +36,11 @@ class Candidate:
     parents: tuple[str, ...] = ()
     genome: dict[str, str | float | int | bool] | None = field(default=None, hash=False)
     rationale: str = ""
+
+    @property
+    def is_by_person(self) -> bool:
+        """Whether a person wrote it."""
+        return self.author not in PROGRAMS
 
     @cached_property
     def id(self) -> str:

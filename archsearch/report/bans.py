@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.memory import Wishes
 from archsearch.proposers.obeying import violations
+from archsearch.study.proposals import Proposal
 from archsearch.study.record import Ban, Pin, Release, WishedLine
 from archsearch.study.steering import Steering
 
@@ -45,7 +46,13 @@ def marks_of(study: Study, space: SearchSpace | None = None, numbers: frozenset[
         return {}
     known = space if space is not None else study.problem().space
     exempt = {item.number for item in study.baselines().values()}
-    proposals = study.proposals()
     asked = numbers if numbers is not None else {item.number for item in study.evaluations()}
-    found = {number: banned_by(proposals[number].candidate.source, known, bans) for number in sorted(asked - exempt)}
+    return marks(sorted(asked - exempt), study.proposals(), known, bans)
+
+
+def marks(
+    numbers: Iterable[int], proposals: Mapping[int, Proposal], space: SearchSpace, bans: Mapping[str, str]
+) -> dict[int, str]:
+    """Number -> `banned by NAME`, for those of some candidates that break a ban."""
+    found = {number: banned_by(proposals[number].candidate.source, space, bans) for number in numbers}
     return {number: f"banned by {' and '.join(names)}" for number, names in found.items() if names}

@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING
 from archsearch.candidate.outcome import Evaluation
 from archsearch.report.leaderboard import four
 from archsearch.study.proposals import Proposal
-from archsearch.study.record import Allow, Ban, Decision, Hint, Pin, Preference, Release, Wish, WishedLine
+from archsearch.study.record import NOBODY, Allow, Ban, Decision, Hint, Pin, Preference, Release, Wish, WishedLine
 from archsearch.study.steering import Steering
 
 if TYPE_CHECKING:
     from archsearch.study.store import Study
-
-NOBODY = "nobody"
-MACHINES = frozenset({NOBODY, "policy", "check", "search", "wishes"})
-"""Who decides where no person does: a run without review, its policy, the check of what an LLM wrote, the search that
-refuses what it had before, and the bans and pins of persons."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ def acts_of(study: Study) -> tuple[Act, ...]:
 
 def is_by_person(decision: Decision | None) -> bool:
     """Whether a person decided, and no policy."""
-    return decision is not None and decision.by not in MACHINES
+    return decision is not None and decision.is_by_person
 
 
 def told(decision: Decision | None) -> str:

@@ -20,6 +20,7 @@ from archsearch.review.kinds import kind_of
 from archsearch.review.nets import net_cards
 from archsearch.review.novelty import news, parameter_cards
 from archsearch.review.wishing import refuse_unfit
+from archsearch.study.memory import EVER
 from archsearch.study.proposals import Proposal
 from archsearch.study.reader import RunReader
 from archsearch.study.record import Allow, Decision, Wish, WishedLine
@@ -27,8 +28,6 @@ from archsearch.study.steering import AlreadyDecidedError, Steering
 from archsearch.study.store import Study
 from archsearch.study.wishes import wishes_at
 
-NOW = 2**31
-"""A number beyond all proposals: what counts for it is what is wanted now."""
 GIVEN = "the physics as given"
 ALIKE = 20
 """The evaluated candidates that an edit is compared with: the most alike ones, since algebra takes its time."""
@@ -82,7 +81,7 @@ class Desk:
         """What is wanted now, what was taken back left out."""
         with self._lock:
             self.reader.refresh()
-            return wishes_at(self.reader.wishes, NOW)
+            return wishes_at(self.reader.wishes, EVER)
 
     def card(self, number: int) -> Card:
         """The card of a proposal.

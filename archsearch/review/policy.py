@@ -13,15 +13,14 @@ from archsearch.review.kinds import kind_of
 from archsearch.search import approve_all
 from archsearch.settings import RunSettings
 from archsearch.study.memory import EVER, StudyMemory
-from archsearch.study.proposals import Gate, Proposal
+from archsearch.study.proposals import Gate, Proposal, read_log
 from archsearch.study.reader import RunReader
 from archsearch.study.record import Decision
 from archsearch.study.store import Study
 from archsearch.study.wishes import allowed
+from archsearch.study.writer import PROPOSALS
 
 PERSON = "ARCHSEARCH_PERSON"
-PROPOSERS = ("grammar", "llm")
-"""Authors that are no persons."""
 
 
 def who() -> str:
@@ -44,7 +43,8 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
         settings: whose `review` and `approve` count.
     """
     baselines = frozenset(study.record.baselines.values())
-    reader, memory, forecasts = RunReader(study), StudyMemory(study), Forecasts()
+    memory = StudyMemory(study)
+    reviewed = approve_all if settings.review == "never" else _review_gate(study, settings)
 
     def decide(proposal: Proposal) -> Decision | None:
         if proposal.candidate.id in baselines:
@@ -52,8 +52,16 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
         broken = violations(proposal.candidate.source, space, memory.wishes(EVER))
         if broken:
             return Decision(approved=False, by="wishes", reason=f"It {' and '.join(broken)}.")
-        if settings.review == "never":
-            return approve_all(proposal)
+        return reviewed(proposal)
+
+    return decide
+
+
+def _review_gate(study: Study, settings: RunSettings) -> Gate:
+    """Lets pass what needs no person in a run that is reviewed."""
+    reader, forecasts = RunReader(study), Forecasts()
+
+    def decide(proposal: Proposal) -> Decision | None:
         reader.refresh()
         forecasts.follow(reader)
         kind = kind_of(proposal.candidate)
@@ -69,11 +77,11 @@ def policy_gate(study: Study, space: SearchSpace, settings: RunSettings) -> Gate
 
 def was_reviewed(study: Study) -> bool:
     """Whether a person had a say in what a run tried."""
-    reader = RunReader(study)
+    log = read_log(study.folder / PROPOSALS)
     return (
         study.settings.review != "never"
-        or bool(reader.wishes)
-        or any(item.candidate.author not in PROPOSERS for item in reader.proposals.values())
+        or bool(log.wishes)
+        or any(item.candidate.is_by_person for item in log.proposals.values())
     )
 
 

@@ -8,8 +8,6 @@ from archsearch.report.lineage import Entry, Lineage, lineage
 from archsearch.service.open_runs import OpenRun
 from archsearch.study.proposals import Proposal
 
-MACHINES = ("grammar", "llm")
-
 
 def family_of(run: OpenRun) -> Lineage:
     """Which candidate was made from which; whoever asks holds the lock of the run."""
@@ -21,7 +19,7 @@ def family_of(run: OpenRun) -> Lineage:
             candidate=proposal.candidate,
             error=_standing(proposal, reader.evaluations.get(number)),
             rank=ranks.get(number, len(ranks)),
-            by_person=proposal.candidate.author not in MACHINES,
+            by_person=proposal.candidate.is_by_person,
         )
         for number, proposal in sorted(reader.proposals.items())
     ]

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from archsearch.errors import ArchsearchError
 from archsearch.proposers.obeying import violations
-from archsearch.report.bans import banned_by, bans_of
+from archsearch.report.bans import bans_of, marks
 from archsearch.report.leaderboard import Row, leaderboard, marked
 from archsearch.report.persons import is_by_person
-from archsearch.report.wording import listed
 from archsearch.review.card import Card
 from archsearch.review.kinds import kind_of
 from archsearch.service.here import Service
@@ -125,11 +124,9 @@ def _rows(run: OpenRun, top: int | None) -> tuple[Row, ...]:
     rows = leaderboard(ranked, baselines, top)
     if not bans:
         return rows
-    proposals, space = run.reader.proposals, run.problem.space
-    using = {row.number: banned_by(proposals[row.number].candidate.source, space, bans) for row in rows}
     exempt = {item.number for item in baselines.values()}
-    marks = {number: f"banned by {listed(names)}" for number, names in using.items() if names and number not in exempt}
-    return marked(rows, marks)
+    asked = [row.number for row in rows if row.number not in exempt]
+    return marked(rows, marks(asked, run.reader.proposals, run.problem.space, bans))
 
 
 def _decided(run: OpenRun) -> tuple[DecidedView, ...]:

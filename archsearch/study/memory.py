@@ -18,10 +18,6 @@ from archsearch.study.writer import PROPOSALS
 TRAINED = "train."
 EVER = 2**31
 """A number that no proposal has: what counts now."""
-AUTHORS = ("grammar", AUTHOR)
-"""Who proposes beside persons."""
-PROGRAMS = ("check", "policy", "search", "wishes")
-"""Who refuses beside persons; of them the reason is enough."""
 
 
 class StudyMemory(Memory):
@@ -57,7 +53,7 @@ class StudyMemory(Memory):
         """Those with smaller numbers that a person refused, and did not put a version of their own in the place of."""
         self._tail.read()
         known = [item for item in self._tail.log.proposals.values() if item.number < number]
-        edited = {parent for item in known if item.candidate.author not in AUTHORS for parent in item.candidate.parents}
+        edited = {parent for item in known if item.candidate.is_by_person for parent in item.candidate.parents}
         refused = (item for item in known if _is_refused_by_person(item) and item.candidate.id not in edited)
         return tuple(_past(item) for item in sorted(refused, key=lambda item: item.number))
 
@@ -85,7 +81,7 @@ def refusing(memory: Memory, space: SearchSpace, gate: Gate) -> Gate:
 
 def _is_refused_by_person(proposal: Proposal) -> bool:
     decision = proposal.decision
-    return decision is not None and not decision.approved and decision.by not in PROGRAMS
+    return decision is not None and not decision.approved and decision.is_by_person
 
 
 def _past(proposal: Proposal) -> Past:

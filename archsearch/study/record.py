@@ -65,6 +65,12 @@ class RunRecord(Record):
     sandbox: str = ""
 
 
+NOBODY = "nobody"
+PROGRAMS = frozenset({NOBODY, "policy", "check", "search", "wishes"})
+"""Who decides where no person does: a run without review, its policy, the check of what an LLM wrote, the search that
+refuses what it had before, and the bans and pins of persons."""
+
+
 class Decision(BaseModel):
     """What became of a proposal before it was evaluated: who let it pass or refused it, and why."""
 
@@ -73,6 +79,11 @@ class Decision(BaseModel):
     approved: bool
     by: str
     reason: str = ""
+
+    @property
+    def is_by_person(self) -> bool:
+        """Whether a person decided."""
+        return self.by not in PROGRAMS
 
 
 class Wished(BaseModel):
