@@ -1,8 +1,9 @@
 """What the walls cost: a fork, an evaluation, a search, each with and without them, by one command.
 
-    python benchmarks/sandbox.py [--repeats 60] [--searches 3] [--trials 12] [--space hare_lynx] [--folder DIR]
+    python benchmarks/sandbox.py [--zygotes 6] [--repeats 50] [--evaluations 20] [--searches 3] [--folder DIR]
 
 Variants take turns, in another order each time, so that a machine that is busy for a while is busy for all of them.
+What a fork costs also depends on where its zygote's memory happens to lie: forks are measured on several of each.
 Everything goes into the folder: `forks.csv`, `evaluations.csv` and `searches.csv` with a line per measurement, and
 `tables.md` with the medians, which is also printed. `plain` is a fork and nothing else; `none` has limits but no walls.
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import random
 import statistics
 import tempfile
@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, cast
 
 from archsearch.candidate.baselines import physics_plus_net
 from archsearch.candidate.candidate import Candidate
@@ -32,6 +33,7 @@ from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
 from archsearch.proposers.grammar import GrammarProposer
 from archsearch.sandbox import process
+from archsearch.sandbox.report import Report
 from archsearch.sandbox.sandbox import Sandbox
 from archsearch.sandbox.tiers import Tier, probe
 from archsearch.search import run_search
@@ -40,13 +42,13 @@ from archsearch.study.store import Study
 
 NOTHING = "archsearch.sandbox.nothing:nothing"
 PLAIN = "plain"
-NO_WALLS = "import archsearch.sandbox.child as child; child.confine = lambda *_: None; "
+NO_WALLS = "import archsearch.sandbox.confinement as walls; walls.Confinement.enter = lambda *_: None; "
 """What a zygote is told first whose children raise no wall and have no limit."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One measurement: seconds by the clock, and of processor time in zygote, children and the thread that waits."""
+    """One measurement: seconds by the clock, and of processor time in zygote, jobs and the process that waits."""
 
     what: str
     variant: str
@@ -54,7 +56,31 @@ class Line:
     cpu_seconds: float
 
 
-Boxes = Mapping[str, Sandbox]
+class Box:
+    """A sandbox that counts, and that outlives the search that closes it."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self.tier, self.seal, self._box = box.tier, box.seal, box
+        self._jobs_seconds = 0.0
+
+    def run(self, *given: Any, **more: Any) -> Report:
+        """As `Sandbox.run`."""
+        report = self._box.run(*given, **more)
+        self._jobs_seconds += report.cpu_seconds
+        return report
+
+    def close(self) -> None:
+        """Not yet."""
+
+    def spent(self) -> float:
+        """Processor seconds that this process, the zygote and its jobs have used so far."""
+        zygote = self._box._zygote
+        assert zygote is not None
+        own = int(Path(f"/proc/{zygote.pid}/schedstat").read_text().split()[0])
+        return time.process_time() + 1e-9 * own + self._jobs_seconds
+
+
+Boxes = Mapping[str, Box]
 
 
 @contextmanager
@@ -69,40 +95,34 @@ def sandboxes() -> Iterator[Boxes]:
         process.ENTRY = ordinary
         for box in made.values():
             assert box.run(NOTHING, {}).exit == 0
-        yield {name: made[name] for name in (PLAIN, *(tier.value for tier in tiers))}
+        yield {name: Box(made[name]) for name in (PLAIN, *(tier.value for tier in tiers))}
 
 
-def spent(box: Sandbox) -> float:
-    """Processor seconds that the zygote of a sandbox and its children have used so far."""
-    zygote = box._zygote
-    assert zygote is not None
-    numbers = Path(f"/proc/{zygote.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return sum(map(int, numbers[11:15])) / os.sysconf("SC_CLK_TCK")
-
-
-def in_turn(what: str, boxes: Boxes, repeats: int, measure: Callable[[Sandbox], None]) -> Iterator[Line]:
+def in_turn(what: str, boxes: Boxes, repeats: int, measure: Callable[[Box], None]) -> Iterator[Line]:
     """Measure every variant once per turn, in an order that changes."""
     order = random.Random(0)
     for _ in range(repeats):
         for name in order.sample(list(boxes), len(boxes)):
-            before, here, began = spent(boxes[name]), time.thread_time(), time.perf_counter()
+            before, began = boxes[name].spent(), time.perf_counter()
             measure(boxes[name])
             wall = time.perf_counter() - began
-            yield Line(what, name, wall, spent(boxes[name]) - before + time.thread_time() - here)
+            yield Line(what, name, wall, boxes[name].spent() - before)
 
 
 # ---- what is measured ------------------------------------------------------------------------------------------------
 
 
-def forks(boxes: Boxes, repeats: int) -> list[Line]:
-    """Jobs that do nothing, ten at a time: the processor's clock of a process ticks in hundredths of a second."""
+def forks(zygotes: int, repeats: int) -> list[Line]:
+    """Jobs that do nothing."""
 
-    def ten(box: Sandbox) -> None:
-        for _ in range(10):
-            assert box.run(NOTHING, {}).header == {}
+    def job(box: Box) -> None:
+        assert box.run(NOTHING, {}).header == {}
 
-    lines = in_turn("a job that does nothing", boxes, repeats, ten)
-    return [Line(line.what, line.variant, line.wall_seconds / 10, line.cpu_seconds / 10) for line in lines]
+    lines = list[Line]()
+    for _ in range(zygotes):
+        with sandboxes() as boxes:
+            lines += in_turn("a job that does nothing", boxes, repeats, job)
+    return lines
 
 
 def evaluations(boxes: Boxes, repeats: int, problem: Problem) -> list[Line]:
@@ -111,9 +131,9 @@ def evaluations(boxes: Boxes, repeats: int, problem: Problem) -> list[Line]:
     assert genome is not None
     candidate = Candidate(render(genome, problem.space), "benchmark")
     settings = RunSettings()
-    evaluators = {id(box): Evaluator(problem, settings, box) for box in boxes.values()}
+    evaluators = {id(box): Evaluator(problem, settings, cast(Sandbox, box)) for box in boxes.values()}
 
-    def fit(box: Sandbox) -> None:
+    def fit(box: Box) -> None:
         evaluators[id(box)]._fitted(candidate.source, seed, nobody)
 
     seed = seed_of(candidate, settings.seed)
@@ -121,10 +141,10 @@ def evaluations(boxes: Boxes, repeats: int, problem: Problem) -> list[Line]:
     parts = {"train": Asked.for_drawing(problem.train, tuple(claims["terms"]))}
     parts["validation"] = Asked.for_drawing(problem.validation)
 
-    def predict(box: Sandbox) -> None:
+    def predict(box: Box) -> None:
         evaluators[id(box)]._predicted(candidate.source, weights, parts, "validation", seed)
 
-    def whole(box: Sandbox) -> None:
+    def whole(box: Box) -> None:
         assert evaluators[id(box)].evaluate(candidate, 0).evaluation.failure is None
 
     kinds = {"fit": fit, "predict, and confirm beside it": predict, "evaluate": whole}
@@ -135,24 +155,14 @@ def searches(boxes: Boxes, repeats: int, problem: Problem, trials: int) -> list[
     """Whole searches by the grammar, all of the same seed."""
     settings = RunSettings(budget=Budget(trials=trials))
 
-    def search(box: Sandbox) -> None:
-        evaluator = Evaluator(problem, settings, _Kept(box))  # type: ignore[arg-type]
+    def search(box: Box) -> None:
+        evaluator = Evaluator(problem, settings, cast(Sandbox, box))
         with tempfile.TemporaryDirectory() as folder:
             study = Study.create(Path(folder) / "run", problem, settings, problem.name, box.tier.value)
             proposer = GrammarProposer(problem.space, settings.seed)
             run_search(problem, study, proposer, lambda: LocalExecutor(lambda: evaluator, settings.workers), settings)
 
     return list(in_turn(f"a search of {trials} trials", boxes, repeats, search))
-
-
-class _Kept:
-    """A sandbox that outlives the search that closes it."""
-
-    def __init__(self, box: Sandbox) -> None:
-        self.tier, self.seal, self.run = box.tier, box.seal, box.run
-
-    def close(self) -> None:
-        """Not yet."""
 
 
 # ---- what is told ----------------------------------------------------------------------------------------------------
@@ -198,7 +208,8 @@ def write_csv(path: Path, lines: list[Line]) -> None:
 def asked() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=60, help="of jobs that do nothing, in tens")
+    parser.add_argument("--zygotes", type=int, default=6, help="of each variant, for jobs that do nothing")
+    parser.add_argument("--repeats", type=int, default=50, help="of jobs that do nothing, on each of them")
     parser.add_argument("--evaluations", type=int, default=20, help="of each kind and variant")
     parser.add_argument("--searches", type=int, default=3, help="of each variant")
     parser.add_argument("--trials", type=int, default=12, help="of each search")
@@ -213,9 +224,9 @@ def main() -> None:
     folder = wanted.folder or Path(tempfile.mkdtemp(prefix="sandbox-"))
     folder.mkdir(parents=True, exist_ok=True)
     problem = load_problem(wanted.space)
+    found = {"forks": forks(wanted.zygotes, wanted.repeats)}
     with sandboxes() as boxes:
-        found = {
-            "forks": forks(boxes, wanted.repeats),
+        found |= {
             "evaluations": evaluations(boxes, wanted.evaluations, problem),
             "searches": searches(boxes, wanted.searches, problem, wanted.trials),
         }

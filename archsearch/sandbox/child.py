@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from archsearch.sandbox.confinement import Walls, confine
+from archsearch.sandbox.confinement import Confinement
 from archsearch.sandbox.frames import frame_head
 from archsearch.sandbox.message import Job
 from archsearch.sandbox.progress import Teller
@@ -21,7 +21,7 @@ CRASHED = 70
 """Exit code of a job that raised."""
 
 
-def run(job: Job, ends: list[int], contents: list[int], walls: Walls, zygote: int) -> NoReturn:
+def run(job: Job, ends: list[int], contents: list[int], confinement: Confinement) -> NoReturn:
     """Run one job in this process, which was just forked and never returns.
 
     Args:
@@ -29,8 +29,7 @@ def run(job: Job, ends: list[int], contents: list[int], walls: Walls, zygote: in
         ends: descriptors that the job is heard by: for its frame, for its log, which becomes standard output and
             standard error, and for its progress if it tells of it. The first and the last stay open.
         contents: descriptors of what the job is given.
-        walls: what to raise before the job begins.
-        zygote: the process that forked this one.
+        confinement: what it is walled in by before the job begins.
     """
     result, log, *progress = ends
     try:
@@ -40,7 +39,7 @@ def run(job: Job, ends: list[int], contents: list[int], walls: Walls, zygote: in
         given = dict(zip(job.names, (mapped(content, size) for content, size in sizes), strict=True))
         for standard in (1, 2):
             os.dup2(log, standard)
-        confine(walls, (result, *progress), zygote)
+        confinement.enter((result, *progress))
     except BaseException:  # noqa: BLE001  # whatever went wrong, this process must not go on as a zygote
         traceback.print_exc()
         os._exit(CRASHED)

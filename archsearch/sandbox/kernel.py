@@ -13,9 +13,6 @@ from pathlib import Path
 
 TABLES = Path(__file__).with_name("syscalls")
 
-SIG_ERR = -1
-"""What signal(2) returns where it fails; else the address of the handler that was."""
-
 
 @dataclass(frozen=True)
 class Table:
@@ -69,7 +66,7 @@ def call(name: str, *arguments: int) -> int:
         OSError: the kernel refused.
     """
     number = own_table().numbers[name]
-    return _checked(name, _library("syscall")(number, *(ctypes.c_long(argument) for argument in arguments)))
+    return _checked(name, function("syscall")(number, *(ctypes.c_long(argument) for argument in arguments)))
 
 
 def prctl(option: int, *arguments: int) -> int:
@@ -79,30 +76,16 @@ def prctl(option: int, *arguments: int) -> int:
         OSError: the kernel refused.
     """
     given = (*arguments, 0, 0, 0, 0)[:4]  # the kernel refuses some options unless the rest is zero
-    return _checked("prctl", _library("prctl")(option, *(ctypes.c_long(argument) for argument in given)))
+    return _checked("prctl", function("prctl")(option, *(ctypes.c_long(argument) for argument in given)))
 
 
-def default_signal(number: int) -> None:
-    """Let a signal do what it does to a process that says nothing about it.
-
-    By the C library, since what Python does around it touches ten times as many pages, which a fork copies one by one.
-
-    Raises:
-        OSError: there is no such signal, or it cannot be changed.
-    """
-    if _library("signal")(number, None) == SIG_ERR:
-        raise OSError(ctypes.get_errno(), f"signal {number} cannot be set to its default")
+Memory = ctypes.Array[ctypes.c_char] | ctypes.Structure
+"""What has an address, `ctypes.addressof`, for as long as it is held."""
 
 
 def in_memory(content: bytes) -> ctypes.Array[ctypes.c_char]:
-    """Bytes at an address, `ctypes.addressof` of what is returned, for as long as that is held."""
-    return _memory_of(len(content)).from_buffer_copy(content)
-
-
-@functools.cache
-def _memory_of(size: int) -> type[ctypes.Array[ctypes.c_char]]:
-    """A type per size, held on to: ctypes would make it anew each time, which touches as many pages as all the rest."""
-    return ctypes.c_char * size
+    """Bytes that the kernel can be given the address of."""
+    return (ctypes.c_char * len(content)).from_buffer_copy(content)
 
 
 def _checked(name: str, result: int) -> int:
@@ -113,9 +96,11 @@ def _checked(name: str, result: int) -> int:
 
 
 @functools.cache
-def _library(name: str) -> Callable[..., int]:
-    """A function of the C library, looked up on first use: other systems lack those that are used here."""
-    function = getattr(ctypes.CDLL(None, use_errno=True), name)
-    function.restype = ctypes.c_long if name in ("syscall", "signal") else ctypes.c_int
-    found: Callable[..., int] = function
+def function(name: str) -> Callable[..., int]:
+    """A function of the C library, looked up on first use: other systems lack some.
+
+    What it returns, -1 for an error, is read as a number of the machine's word size: for `signal` it is an address.
+    """
+    found: Callable[..., int] = getattr(ctypes.CDLL(None, use_errno=True), name)
+    found.restype = ctypes.c_long if name in ("syscall", "signal") else ctypes.c_int  # type: ignore[attr-defined]
     return found

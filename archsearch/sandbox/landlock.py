@@ -9,7 +9,6 @@ Reference: linux/landlock.h, Documentation/userspace-api/landlock.rst of the ker
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import stat
 import struct
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archsearch.sandbox import kernel, libraries
+from archsearch.sandbox.steps import Step, system_call
 
 CREATE_RULESET_VERSION = 1
 RULE_PATH_BENEATH = 1
@@ -76,12 +76,6 @@ def libraries_only() -> tuple[Opening, ...]:
     return tuple(Opening(path, READ) for path in (*libraries.readable(), *DEVICES))
 
 
-@functools.cache
-def shared_ruleset() -> int:
-    """A descriptor of the ruleset of `libraries_only`, made once and inherited by every child."""
-    return ruleset(libraries_only())
-
-
 def ruleset(openings: Sequence[Opening]) -> int:
     """A descriptor of a set of rules: nothing but these openings. A path that cannot be found opens nothing.
 
@@ -98,13 +92,12 @@ def ruleset(openings: Sequence[Opening]) -> int:
     return made
 
 
-def restrict(made: int) -> None:
-    """Put this process, which must have one thread, behind a ruleset for good.
-
-    Raises:
-        OSError: the kernel refused.
-    """
-    kernel.call("landlock_restrict_self", made, 0)
+def restricting(made: int) -> tuple[Step, ...]:
+    """Put the process, which must have one thread, behind a ruleset for good, and close that."""
+    return (
+        system_call("put up Landlock's rules", "landlock_restrict_self", made, 0),
+        Step("close Landlock's rules", "close", (made,)),
+    )
 
 
 def _leave_open(made: int, opening: Opening, known: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import resource
+import struct
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from archsearch.sandbox import kernel
 from archsearch.sandbox.status import fields
+from archsearch.sandbox.steps import Step
 
 if TYPE_CHECKING:
     from archsearch.settings import (
@@ -27,56 +30,42 @@ RESERVE_MB = 1024
 PENDING_SIGNALS = 256
 
 
-def apply_limits(limits: Limits, gpu: bool = False) -> None:
-    """Limit memory, processor time, files and open files of this process for good.
+def limiting(limits: Limits, gpu: bool = False) -> Iterator[Step]:
+    """Limit memory, processor time, files and open files of the process for good.
 
-    Memory is limited above what the process already has: torch alone maps hundreds of megabytes. Memory that is marked
-    as shared counts as address space only, so that is limited too, but not with a GPU, whose driver reserves terabytes
-    of it. Processor time has its soft and its hard limit at once: SIGXCPU could be ignored, SIGKILL cannot.
+    Memory is limited above what this process has now: torch alone maps hundreds of megabytes. Memory that is marked as
+    shared counts as address space only, so that is limited too, but not with a GPU, whose driver reserves terabytes of
+    it. Processor time has its soft and its hard limit at once: SIGXCPU could be ignored, SIGKILL cannot.
 
     Args:
         limits: what a job may use.
         gpu: whether it uses a GPU, whose driver also sizes a file in memory.
     """
-    mapped, data = baseline()
-    _limit(resource.RLIMIT_DATA, ((data or 512) + limits.memory_mb) * MEGABYTE)
+    mapped, data = _held()
+    yield _limit("private memory", resource.RLIMIT_DATA, ((data or 512) + limits.memory_mb) * MEGABYTE)
     if mapped and not gpu:
-        _limit(resource.RLIMIT_AS, (mapped + 2 * limits.memory_mb + RESERVE_MB) * MEGABYTE)
-    _limit(resource.RLIMIT_FSIZE, (limits.memory_mb if gpu else 0) * MEGABYTE)
-    _limit(resource.RLIMIT_CPU, limits.cpu_seconds)
-    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
-    _limit(resource.RLIMIT_MEMLOCK, limits.memory_mb * MEGABYTE if gpu else 0)
-    common_limits()
-
-
-@functools.cache
-def common_limits() -> None:
-    """Those that are the same for every job, and that a process which only forks jobs can live with as well.
-
-    Set once: a fork inherits them, and nothing raises them again.
-    """
-    _limit(resource.RLIMIT_STACK, STACK_MB * MEGABYTE)
-    _limit(resource.RLIMIT_CORE, 0)
+        yield _limit("address space", resource.RLIMIT_AS, (mapped + 2 * limits.memory_mb + RESERVE_MB) * MEGABYTE)
+    yield _limit("the size of files", resource.RLIMIT_FSIZE, (limits.memory_mb if gpu else 0) * MEGABYTE)
+    yield _limit("processor time", resource.RLIMIT_CPU, limits.cpu_seconds)
+    yield _limit("open files", resource.RLIMIT_NOFILE, OPEN_FILES)
+    yield _limit("locked memory", resource.RLIMIT_MEMLOCK, limits.memory_mb * MEGABYTE if gpu else 0)
+    yield _limit("the stack", resource.RLIMIT_STACK, STACK_MB * MEGABYTE)
+    yield _limit("cores", resource.RLIMIT_CORE, 0)
     if sys.platform == "linux":
-        _limit(resource.RLIMIT_MSGQUEUE, 0)
-        _limit(resource.RLIMIT_NICE, 0)
-        _limit(resource.RLIMIT_RTPRIO, 0)
-        _limit(resource.RLIMIT_SIGPENDING, PENDING_SIGNALS)
+        yield _limit("message queues", resource.RLIMIT_MSGQUEUE, 0)
+        yield _limit("its priority", resource.RLIMIT_NICE, 0)
+        yield _limit("its real-time priority", resource.RLIMIT_RTPRIO, 0)
+        yield _limit("signals that wait", resource.RLIMIT_SIGPENDING, PENDING_SIGNALS)
 
 
-@functools.cache
-def baseline() -> tuple[int, int]:
-    """Megabytes of address space and of private memory that this process has before it has done anything.
-
-    0 if the system does not tell. Asked once: a fork has what its parent had, and asking costs it as much as all its
-    other limits.
-    """
+def _held() -> tuple[int, int]:
+    """Megabytes of address space and of private memory that this process has; 0 if the system does not tell."""
     found = fields("self", "VmSize", "VmData")
     return found.get("VmSize", 0) // 1024, found.get("VmData", 0) // 1024
 
 
-def _limit(what: int, value: int) -> None:
+def _limit(of_what: str, number: int, value: int) -> Step:
     """Soft and hard at once, so that it cannot be raised again; never above what the process was given."""
-    _, hard = resource.getrlimit(what)
+    _, hard = resource.getrlimit(number)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(what, (value, value))
+    return Step(f"limit {of_what}", "setrlimit", (number, kernel.in_memory(struct.pack("@LL", value, value))))

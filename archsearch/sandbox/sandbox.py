@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +67,7 @@ class Sandbox:
         self._limits = limits
         self._walls = Walls(self.tier, limits, gpu)
         self._warm_up = tuple(warm_up)
-        self._pool = WorkerPool(limits, warm_up, behind_seatbelt()) if self.tier is Tier.SEATBELT else None
+        self._pool = _workers(self.tier, limits, warm_up)
         self._lock = threading.Lock()  # held while the three below are looked at and changed, never while waiting
         self._closed = False
         self._zygote: ZygoteProcess | None = None
@@ -194,6 +195,13 @@ class Sandbox:
             self._zygote = None if mine else self._zygote
         if mine:
             zygote.end()
+
+
+def _workers(tier: Tier, limits: Limits, warm_up: Sequence[str]) -> WorkerPool | None:
+    """What takes the place of a zygote where a fork after torch is not safe, which is everywhere but on Linux."""
+    if tier is Tier.SEATBELT:
+        return WorkerPool(limits, warm_up, behind_seatbelt())
+    return None if sys.platform == "linux" else WorkerPool(limits, warm_up, ())
 
 
 def _hand_over(

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import functools
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from archsearch.sandbox import kernel
 from archsearch.sandbox.rules import OWN_PID, Answer, Check, NoneOf, Rule, WithoutBits
+from archsearch.sandbox.steps import Step, system_call
 
 LOAD, IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 """Load a word of the record, compare it, end with a verdict."""
@@ -60,35 +60,31 @@ class Filter:
     code: bytes
     own_pid_at: tuple[int, ...]
 
-    def of_process(self, pid: int) -> bytes:
-        """The program for one process."""
-        return pid.to_bytes(4, "little").join(self._pieces)
 
-    @functools.cached_property
-    def _pieces(self) -> tuple[bytes, ...]:
-        """The program without those bytes: joining these costs a child less than writing into a copy."""
-        begins, ends = (0, *(place + 4 for place in self.own_pid_at)), (*self.own_pid_at, len(self.code))
-        return tuple(self.code[begin:end] for begin, end in zip(begins, ends, strict=True))
+class _Program(ctypes.Structure):
+    """Struct sock_fprog of linux/filter.h: how many instructions, and where."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.POINTER(ctypes.c_char)))
 
 
-@functools.cache
-def assembled(rules: tuple[Rule, ...]) -> Filter:
-    """The rules as a program for this architecture; made once, since it takes longer than all that a child does."""
-    made = assemble(program(rules, kernel.own_table()))
-    _for_the_kernel(made.of_process(0))  # so that what this makes on the way is there for every child as well
-    return made
+def installing(made: Filter) -> Step:
+    """Put a filter between the process, with all its threads, and the kernel, for good.
+
+    One that could not be put around another thread as well would be answered with the number of that thread.
+    """
+    code = kernel.in_memory(made.code)
+    own_pid = tuple(ctypes.c_uint32.from_buffer(code, place) for place in made.own_pid_at)
+    install = (SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, _Program(len(made.code) // 8, code))
+    return replace(system_call("install the filter", "seccomp", *install), answer=0, own_pid=own_pid)
 
 
-def install(code: bytes) -> None:
-    """Put a program between this process, with all its threads, and the kernel, for good.
+def assembled(rules: Sequence[Rule]) -> Filter:
+    """The rules as a filter for this architecture.
 
     Raises:
-        OSError: the kernel has no seccomp filters, or something outside forbids them.
+        OSError: this architecture has no table of calls.
     """
-    header, _held = _for_the_kernel(code)
-    at = ctypes.addressof(header)
-    if kernel.call("seccomp", SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, at) != 0:
-        raise OSError("a thread of this process could not be brought under the filter")
+    return assemble(program(rules, kernel.own_table()))
 
 
 def program(rules: Sequence[Rule], table: kernel.Table) -> tuple[Instruction, ...]:
@@ -107,12 +103,6 @@ def assemble(instructions: Sequence[Instruction]) -> Filter:
         for at in instructions
     )
     return Filter(code, tuple(8 * place + 4 for place, at in enumerate(instructions) if at.value == OWN_PID))
-
-
-def _for_the_kernel(code: bytes) -> tuple[ctypes.Array[ctypes.c_char], ctypes.Array[ctypes.c_char]]:
-    """Struct sock_fprog of linux/filter.h, how many instructions and where; and the instructions."""
-    instructions = kernel.in_memory(code)
-    return kernel.in_memory(struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions))), instructions
 
 
 def _guards(table: kernel.Table) -> Iterator[Instruction]:

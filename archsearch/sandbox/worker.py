@@ -14,8 +14,9 @@ from typing import Any
 
 from archsearch.sandbox.child import answer, imported
 from archsearch.sandbox.frames import FrameReader
-from archsearch.sandbox.limits import apply_limits
+from archsearch.sandbox.limits import limiting
 from archsearch.sandbox.progress import Teller
+from archsearch.sandbox.steps import Steps
 from archsearch.sandbox.zygote import preload
 from archsearch.settings import Limits
 
@@ -48,7 +49,8 @@ def _job() -> tuple[dict[str, Any], bytes]:
 
 def _limit(limits: Limits) -> None:
     """Limit what the job uses, on top of what loading has used."""
-    apply_limits(limits.model_copy(update={"wall_seconds": limits.wall_seconds + time.process_time()}))
+    more = limits.model_copy(update={"wall_seconds": limits.wall_seconds + time.process_time()})
+    Steps(limiting(more)).take()
 
 
 def described(limits: Limits) -> str:

@@ -24,7 +24,7 @@ import sys
 from typing import Any, final
 
 from archsearch.sandbox import child
-from archsearch.sandbox.confinement import Walls, prepare
+from archsearch.sandbox.confinement import Confinement, Walls
 from archsearch.sandbox.message import Job, receive_job, say
 from archsearch.sandbox.pages import collapse
 from archsearch.sandbox.status import memory_mb, thread_count
@@ -45,14 +45,14 @@ def main() -> None:
     channel = socket.socket(fileno=int(control))
     walls = walls_of(json.loads(described))
     preload(warm_up)
-    prepare(walls.tier, walls.gpu)
+    confinement = Confinement(walls)
     refuse_unsafe_fork()
     gc.collect()
     gc.freeze()  # a collection in a child must not touch, and so copy, every page of the zygote's objects
     collapse()
     with contextlib.suppress(BrokenPipeError):  # the search ended while this was loading
         say(channel, {"resident_mb": memory_mb("self")})
-        _Server(channel, walls).serve()
+        _Server(channel, confinement).serve()
 
 
 def walls_of(described: dict[str, Any]) -> Walls:
@@ -91,8 +91,8 @@ def _refuse(why: str) -> None:
 class _Server:
     """The children that run, by pid, each with the socket that its end is told on."""
 
-    def __init__(self, control: socket.socket, walls: Walls) -> None:
-        self._control, self._walls = control, walls
+    def __init__(self, control: socket.socket, confinement: Confinement) -> None:
+        self._control, self._confinement = control, confinement
         self._children: dict[int, socket.socket] = {}
         self._parent = os.getppid()
         self._poll = select.poll()
@@ -142,7 +142,6 @@ class _Server:
         if len(descriptors) != own_descriptors + len(job.names):  # this process had no room for all of them
             return  # the broker sees that its job's socket ends, and tries again
         channel = socket.socket(fileno=os.dup(descriptors[0]))
-        own = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:  # no process, no memory
@@ -150,7 +149,7 @@ class _Server:
             os.write(2, f"archsearch: no candidate can be started: {error.strerror}\n".encode())
             return
         if pid == 0:
-            child.run(job, descriptors[1:own_descriptors], descriptors[own_descriptors:], self._walls, own)
+            child.run(job, descriptors[1:own_descriptors], descriptors[own_descriptors:], self._confinement)
         self._children[pid] = channel
         self._poll.register(channel, select.POLLIN)
         self._tell_started(channel, pid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -84,9 +85,15 @@ def test_closing_ends_what_waits_and_what_runs(patched: None) -> None:
     assert until(lambda: open_files() <= before, 5)
 
 
-def test_a_sandbox_of_that_tier_seals_without_memory_files(patched: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tier", [Tier.SEATBELT, Tier.NONE])
+def test_on_macos_a_sandbox_needs_neither_forks_nor_memory_files(
+    patched: None, monkeypatch: pytest.MonkeyPatch, tier: Tier
+) -> None:
     monkeypatch.setattr("archsearch.sandbox.sandbox.behind_seatbelt", tuple)
-    with Sandbox(LIMITS, Tier.SEATBELT) as sandbox:
+    monkeypatch.setattr("archsearch.sandbox.sandbox.sys.platform", "darwin")
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.delattr(os, "pidfd_open")
+    with Sandbox(LIMITS, tier) as sandbox:
         shared = sandbox.seal("shared", b"for many")
         assert shared.fileno() == -1
         given = {"source": b"blob = bytes(given['x'])", "x": shared}

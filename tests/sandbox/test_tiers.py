@@ -19,12 +19,13 @@ CONTAINER = """
 import sys
 from archsearch.sandbox import kernel, seccomp, trial
 from archsearch.sandbox.seccomp import ALLOW, ERRNO, IF_EQUAL, LOAD, NUMBER, RETURN, Instruction, assemble
+from archsearch.sandbox.steps import Steps
 calls, answer = sys.argv[2:], int(sys.argv[1])
 lines = [Instruction(LOAD, NUMBER)]
 for call in calls:
     lines += [Instruction(IF_EQUAL, kernel.own_table().numbers[call], 0, 1), Instruction(RETURN, ERRNO | answer)]
 kernel.prctl(38, 1)
-seccomp.install(assemble([*lines, Instruction(RETURN, ALLOW)]).code)
+Steps([seccomp.installing(assemble([*lines, Instruction(RETURN, ALLOW)]))]).take()
 trial.main()
 """
 LANDLOCK_CALLS = ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")
@@ -128,7 +129,7 @@ for name in ('memfd_create', 'pidfd_open', 'O_PATH', 'sched_getaffinity'):
 del signal.pidfd_send_signal
 ctypes.CDLL = None
 from archsearch.sandbox import (canaries, capabilities, confinement, descriptors, gpu, kernel, landlock, libraries,
-                                limits, rules, seatbelt, seccomp, tiers, trial)
+                                limits, rules, seatbelt, seccomp, steps, tiers, trial)
 assert '(deny default)' in seatbelt.profile()
 """
     ran = subprocess.run([sys.executable, "-I", "-c", source], capture_output=True, text=True, check=False)

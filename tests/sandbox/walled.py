@@ -17,14 +17,15 @@ from archsearch.sandbox.tiers import Tier
 
 DRIVER = """
 import encodings.idna, errno, json, mmap, os, resource, signal, socket, sys, threading
-from archsearch.sandbox import canaries, capabilities, confinement, kernel, landlock, rules, seccomp
-from archsearch.sandbox.confinement import Walls, confine, prepare
+from archsearch.sandbox import canaries, capabilities, confinement, kernel, landlock, limits, rules, seccomp
+from archsearch.sandbox.confinement import Confinement, Walls
 from archsearch.sandbox.process import ENVIRONMENT
+from archsearch.sandbox.steps import Step
 from archsearch.sandbox.tiers import Tier
 from archsearch.settings import Limits
 
 asked = json.loads(sys.stdin.read())
-limits, tier = Limits(**asked["limits"]), Tier(asked["tier"])
+tier = Tier(asked["tier"])
 code = compile(asked["source"], "<walled>", "exec")
 exec(asked["before"])
 if asked["user"]:
@@ -36,11 +37,11 @@ def errno_of(call, *arguments):
     except OSError as error:
         return errno.errorcode[error.errno]
     return "allowed"
-prepare(tier, asked["gpu"])
+walls = Confinement(Walls(tier, Limits(**asked["limits"]), asked["gpu"]))
 pid = os.fork()
 if pid == 0:
     try:
-        confine(Walls(tier, limits, asked["gpu"]), keep, os.getppid())
+        walls.enter(keep)
         exec(code)
         sys.stdout.flush()
         os._exit(0)

@@ -154,12 +154,12 @@ class Place:
 BECOME = """
 import os, text_job
 from archsearch.sandbox import kernel, zygote
-prepare = zygote.prepare
-def prepare_as_other(*given):
+confinement = zygote.Confinement
+def confinement_of_other(walls):
     os.setgroups([]); os.setgid({user}); os.setuid({user})
     kernel.prctl(4, 1)  # PR_SET_DUMPABLE: its own again in /proc, as of one who was never root
-    prepare(*given)
-zygote.prepare = prepare_as_other
+    return confinement(walls)
+zygote.Confinement = confinement_of_other
 """
 
 

@@ -93,7 +93,7 @@ def stop(world: World) -> None:
 
 
 def slow(world: World) -> None:
-    os.setpriority(os.PRIO_PROCESS, world.victim, 5)
+    os.setpriority(os.PRIO_PROCESS, world.victim, os.getpriority(os.PRIO_PROCESS, world.victim) + 1)
 
 
 def limit(world: World) -> None:
