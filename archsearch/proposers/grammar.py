@@ -53,10 +53,11 @@ class _Learning:
 class GrammarProposer(Proposer):
     """Proposes genomes of a closed space; never the same source twice.
 
-    First what `systematic` lists: the baselines, each white-box change by itself, each slot by itself. Then, in turn,
-    a walk from one of the best along the moves that promise most, a sample of the tree-structured Parzen estimator, a
-    child of two of the best, and any neighbour of one of the best. When those find nothing new, all genomes are gone
-    through in order, so None means that the space is exhausted.
+    First what `systematic` lists: the baselines, each white-box change by itself, each slot by itself. From then on,
+    whatever comes to be among the best is asked at once whether it needs its nets: the same physics without them is
+    next. Else, in turn, a walk from one of the best along the moves that promise most, a sample of the tree-structured
+    Parzen estimator, a child of two of the best, and any neighbour of one of the best. When those find nothing new, all
+    genomes are gone through in order, so None means that the space is exhausted.
 
     What a person bans and pins holds for everything but the baselines; what was tried before it was said still teaches.
     What a person prefers, and refuses, is an objective beside the error (see `Taste`): every second proposal follows it
@@ -146,6 +147,7 @@ class GrammarProposer(Proposer):
         if allowed.is_empty:
             return
         yield from ((parent.genes, (parent.candidate,)) for parent in known.parents)
+        yield from ((allowed.without_nets(parent.genes), (parent.candidate,)) for parent in known.parents)
         yield from self._learned(known, generator, index)
         for _ in range(TRIES):
             yield allowed.uniform(generator), ()

@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-from archsearch.candidate.genes import Value, choices
+from archsearch.candidate.genes import EMPTY, Value, choices
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.memory import NO_WISHES, Wishes
 from archsearch.proposers.restriction import Restriction
@@ -99,6 +99,11 @@ class GeneSpace:
         """The genome with some genes changed; genes that begin to matter take their default."""
         wanted = {**genes, **changes}
         return self.walk(lambda name, values: wanted[name] if name in wanted else default(name, values))
+
+    def without_nets(self, genes: Genes) -> Genes:
+        """The same physics with no net in it; a net alone has none, and stays as it is."""
+        slots = {name: EMPTY for name in genes if name.startswith("slot.") and name.count(".") == 1}
+        return self.changed(genes, slots | {"everywhere": False}) if genes["physics"] else genes
 
     def neighbours(self, genes: Genes) -> list[Genes]:
         """All genomes that differ in one decision; none if a person has left no choice."""

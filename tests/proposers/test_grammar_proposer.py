@@ -13,10 +13,11 @@ from search_fakes import SPACE, additive_error, chance, failed, fitted
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.genes import from_parameters
 from archsearch.candidate.outcome import Evaluation
+from archsearch.candidate.ranking import rank
 from archsearch.problem.loading import load_problem
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.baselines import baseline_candidates, candidate_of
-from archsearch.proposers.grammar import GrammarProposer
+from archsearch.proposers.grammar import PARENTS, GrammarProposer
 from archsearch.proposers.moves import Genes, GeneSpace, Tried
 from archsearch.proposers.systematic import systematic
 from archsearch.proposers.tpe import samples
@@ -221,6 +222,20 @@ def test_parents_are_candidates_of_the_history(space: SearchSpace) -> None:
     known = {item.candidate for item in done}
     assert all(set(item.parents) <= known for item in found)
     assert sum(bool(item.parents) for item in found) > 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_among_the_best_is_asked_whether_it_needs_its_nets(space: SearchSpace, seed: int) -> None:
+    """Once the list of simple things is through, at most as many proposals later as there are parents."""
+    found, done = proposals(space, world=seed, seed=seed, trials=70, failing=0.0)
+    asked = {item.id: number for number, item in enumerate(found)}
+    genes = GeneSpace(space)
+    for number in range(30, 70 - PARENTS):
+        history = [item for item in done if item.number <= number - GENERATION]
+        for parent in rank(history)[:PARENTS]:
+            if parent.genome is not None and genes.holds(parent.genome):
+                physics = candidate_of(from_parameters(genes.without_nets(dict(parent.genome)), space), space)
+                assert asked[physics.id] <= number + PARENTS
 
 
 def test_sampler_prefers_what_was_good_to_what_failed(space: SearchSpace) -> None:
