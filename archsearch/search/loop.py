@@ -83,6 +83,7 @@ def run_search(
     _check_same_search(study.settings, settings)
     with study.writing(problem) as writer:
         _note_sanity(study, problem)
+        study.record_budget(settings.budget)
         write_control(study.folder, "run")
         executor = executor_factory()
         search = _Search(study.folder, writer, proposer, executor, settings, on_event, gate, wait)

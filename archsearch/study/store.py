@@ -15,7 +15,7 @@ from archsearch.candidate.ranking import best, rank
 from archsearch.errors import DataError, RequestError, RunError, SpaceError
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
-from archsearch.settings import RunSettings
+from archsearch.settings import Budget, RunSettings
 from archsearch.study import candidate_files
 from archsearch.study.candidate_files import Arrays
 from archsearch.study.creation import SPACE, new_record, prepare_folder
@@ -23,9 +23,9 @@ from archsearch.study.files import RUN, remove_partial, write_file
 from archsearch.study.lock import LOCK, run_lock, searching
 from archsearch.study.lookup import find_candidate
 from archsearch.study.proposals import LogTail, Proposal, ProposalLog, read_log
-from archsearch.study.record import Baseline, RunRecord, read_record
+from archsearch.study.record import Baseline, LaterBudget, RunRecord, read_record
 from archsearch.study.space_copy import copy_space
-from archsearch.study.writer import CANDIDATES, PROPOSALS, Writer
+from archsearch.study.writer import CANDIDATES, PROPOSALS, Writer, now
 
 _RESTORE = "Restore it from a copy, or start a new run."
 
@@ -77,7 +77,7 @@ class Study:
         if not (folder / RUN).exists():
             remedy = "`archsearch list` shows the runs. If a run was stopped while it began, run it again."
             raise RunError(f"{folder}: not a run folder: it has no {RUN}.", remedy)
-        return cls(folder, read_record(folder / RUN, RunRecord, _RESTORE))
+        return cls(folder, _read(folder))
 
     @property
     def id(self) -> str:
@@ -198,8 +198,25 @@ class Study:
 
     def record_sanity(self, sanity: dict[str, float]) -> None:
         """Remember the errors of predictors that need no model."""
+        self.reread()
         self.record = self.record.model_copy(update={"sanity": sanity})
         self._write_record()
+
+    def record_budget(self, budget: Budget) -> None:
+        """Remember what is asked for from now on, beside what was asked for before; nothing if it is the same."""
+        self.reread()
+        if budget != self.record.budget:
+            later = (*self.record.later_budgets, LaterBudget(at=now(), budget=budget))
+            self.record = self.record.model_copy(update={"later_budgets": later})
+            self._write_record()
+
+    def reread(self) -> None:
+        """Read the record again: a search may have added to it since.
+
+        Raises:
+            RunError: it is damaged, or gone.
+        """
+        self.record = _read(self.folder)
 
     @contextmanager
     def writing(self, problem: Problem) -> Iterator[Writer]:
@@ -260,3 +277,7 @@ class Study:
 
     def _write_record(self) -> None:
         write_file(self.folder / RUN, self.record.model_dump_json(indent=1).encode() + b"\n")
+
+
+def _read(folder: Path) -> RunRecord:
+    return read_record(folder / RUN, RunRecord, _RESTORE)
