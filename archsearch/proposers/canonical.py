@@ -24,7 +24,11 @@ class UnreadableError(Exception):
     """The equations are not plain arithmetic, so nothing can be said of them."""
 
 
-@lru_cache(maxsize=1024)
+MOST_KEPT = 8192
+"""Forms in memory: more than a run has candidates, since each proposal is compared with all of them."""
+
+
+@lru_cache(maxsize=MOST_KEPT)
 def canonical(source: str) -> str | None:
     """A text that two candidates share if their equations are the same up to names and order; None if unreadable.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -118,7 +118,7 @@ class Study:
     def proposals(self) -> dict[int, Proposal]:
         """All proposals by number, those included whose line is lost but whose evaluation is there."""
         log = read_log(self.folder / PROPOSALS)
-        self._mend(log, self._evaluations())
+        self.mend(log, self._evaluations())
         return log.proposals
 
     def evaluations(self) -> list[Evaluation]:
@@ -128,6 +128,11 @@ class Study:
     def evaluation(self, number: int) -> Evaluation:
         """The evaluation of the candidate with this number."""
         return candidate_files.read_evaluation(self._candidate_folder(number))
+
+    def evaluation_of(self, number: int, candidate_id: str) -> Evaluation | None:
+        """The same without looking through all folders; None if there is none, or none any more."""
+        folder = self.folder / CANDIDATES / candidate_files.folder_name(number, candidate_id)
+        return candidate_files.read_evaluation(folder) if folder.is_dir() else None
 
     def searching(self) -> int | None:
         """The process that searches this run now; None if none does."""
@@ -230,8 +235,8 @@ class Study:
             evaluations = self._evaluations()
             tail = LogTail(self.folder / PROPOSALS)
             tail.read()
-            self._mend(tail.log, evaluations)
-            unsaid = sorted(evaluations.keys() - tail.log.evaluated)
+            self.mend(tail.log, evaluations)
+            unsaid = sorted(evaluations.keys() - tail.log.evaluated.keys())
             genes = {name: choice.values for name, choice in choices(problem.space).items()}
             writer = Writer(self.folder, genes, tail, evaluations)
             for number in unsaid:
@@ -243,8 +248,12 @@ class Study:
         for folder in (self.folder, self.folder / CANDIDATES, *self._candidate_folders()):
             remove_partial(folder)
 
-    def _mend(self, log: ProposalLog, evaluations: dict[int, Evaluation]) -> None:
-        """Add the proposals to the log that only their evaluations tell of."""
+    def mend(self, log: ProposalLog, evaluations: Mapping[int, Evaluation]) -> None:
+        """Add the proposals to the log that only their evaluations tell of.
+
+        Raises:
+            RunError: the two disagree.
+        """
         for number, evaluation in evaluations.items():
             if number not in log.proposals:
                 log.proposals[number] = Proposal(number, self.candidate(number))
@@ -259,12 +268,14 @@ class Study:
         return {evaluation.number: evaluation for evaluation in sorted(found, key=lambda item: item.number)}
 
     def _candidate_folders(self) -> list[Path]:
-        return sorted(path for path in (self.folder / CANDIDATES).glob("[0-9]*-*") if path.is_dir())
+        return self._folders("[0-9]*-*")
+
+    def _folders(self, pattern: str) -> list[Path]:
+        return sorted(path for path in (self.folder / CANDIDATES).glob(pattern) if path.is_dir())
 
     def _candidate_folder(self, number: int) -> Path:
-        for folder in self._candidate_folders():
-            if folder.name.startswith(f"{number:04d}-"):
-                return folder
+        for folder in self._folders(f"{number:04d}-*"):
+            return folder
         raise RequestError(f"{self.id}: has no evaluated candidate with number {number}.")
 
     def _fitted_folder(self, number: int) -> Path:
