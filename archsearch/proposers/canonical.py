@@ -29,8 +29,6 @@ class UnreadableError(Exception):
 
 
 UNREADABLE = (UnreadableError, CandidateError, SyntaxError, RecursionError, ValueError, TypeError, LookupError)
-
-
 MOST_KEPT = 8192
 """Sources whose forms are kept: more than a run has candidates, since each proposal is compared with all of them."""
 
