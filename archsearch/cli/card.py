@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from archsearch.review.card import Card, EquationDiff, EquationPiece, NetCard, ParameterCard
-    from archsearch.review.fit import StateFit
+    from archsearch.review.fit import FieldFit, StateFit
 
 MARKS = {"kept": " ", "added": "+", "removed": "-"}
 STYLES = {"kept": "dim", "added": "green", "removed": "red"}
@@ -27,7 +27,11 @@ INDENT = 2
 
 
 def card_lines(
-    card: Card, fits: Sequence[StateFit] = (), fitted: int | None = None, width: int = 80
+    card: Card,
+    fits: Sequence[StateFit] = (),
+    fitted: int | None = None,
+    width: int = 80,
+    fields: Sequence[FieldFit] = (),
 ) -> Iterator[RenderableType]:
     """What a person needs to decide, in the order in which it is read.
 
@@ -36,6 +40,7 @@ def card_lines(
         fits: of the candidate that it is compared with.
         fitted: the number of that candidate.
         width: of the terminal, in characters.
+        fields: of that candidate, where states are fields.
     """
     from rich.rule import Rule
 
@@ -50,6 +55,7 @@ def card_lines(
     yield from _checks(card)
     yield from _forecasts(card)
     yield from _picture(fits, fitted, width)
+    yield from _field_picture(fields, fitted, width)
     yield from _code(card)
 
 
@@ -163,6 +169,15 @@ def _picture(fits: Sequence[StateFit], fitted: int | None, width: int) -> Iterat
 
     yield _heading(f"Fit of number {fitted} and what it leaves over, trajectory {fits[0].trajectory}")
     yield from fit_lines(fits, width)
+
+
+def _field_picture(fields: Sequence[FieldFit], fitted: int | None, width: int) -> Iterator[RenderableType]:
+    if not fields or fitted is None:
+        return
+    from archsearch.cli.field_plot import field_lines
+
+    yield _heading(f"Fit of number {fitted}, trajectory {fields[0].trajectory}")
+    yield from field_lines(fields, width)
 
 
 def _code(card: Card) -> Iterator[RenderableType]:

@@ -48,7 +48,7 @@ def _summary(study: Study) -> dict[str, Any]:
         "space": study.space_request,
         "evaluated": len(ranked),
         "failed": sum(evaluation.status == "failed" for evaluation in ranked),
-        "trials": study.settings.budget.trials,
+        "trials": study.record.trials(len(ranked)),
         "best": best,
     }
 

@@ -83,6 +83,7 @@ class LiveView:
         self._fits = RunningFits(clock)
         self._waiting: set[int] = set()
         self._paused = False
+        self._stopped_from: str | None = None
         self._over = False
         self._rows: tuple[Row, ...] = ()
         self._rows_of, self._next_read = -1, -math.inf
@@ -141,6 +142,8 @@ class LiveView:
         if self.stopping:
             told = "1 still runs, q gives it up" if fits == 1 else f"{fits} still run, q gives them up"
             return f"stopping: {told}" if fits else "stopping"
+        if self._stopped_from is not None:
+            return f"stopping: asked for {self._stopped_from}" + (", running fits end first" if fits else "")
         if self._paused:
             return "paused: p goes on" + (f" · {these}" if waiting else "")
         if waiting:
@@ -166,8 +169,9 @@ class LiveView:
                 self._waiting.add(number)
             case search.Refused(number):
                 self._waiting.discard(number)
-            case search.Paused() | search.Resumed():
+            case search.Paused() | search.Resumed() | search.Stopping():
                 self._paused = isinstance(event, search.Paused)
+                self._stopped_from = (event.by or "elsewhere") if isinstance(event, search.Stopping) else None
             case search.Stopped():
                 self._over = True
 

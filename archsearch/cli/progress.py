@@ -165,16 +165,18 @@ def noted(event: Event, run: str = "") -> str | None:
         event: of the search.
         run: named to those who may have to do something about it from elsewhere.
     """
-    from archsearch.search import Paused, Resumed, Waits
+    from archsearch.search import Paused, Resumed, Stopping, Waits
 
     if isinstance(event, Waits):
         how = f" (archsearch review {run})" if run else ""
         claim = event.candidate.claim or event.candidate.id
         return f"      #{event.number:<3} {event.candidate.author:<8} waits for a person{how}: {claim}"
-    if isinstance(event, Paused):
-        return "      paused: what runs is finished, nothing new starts"
-    if isinstance(event, Resumed):
-        return "      goes on"
+    if isinstance(event, Paused | Stopping | Resumed):
+        asked = f", as asked for {event.by}" if event.by else ""
+        if isinstance(event, Resumed):
+            return f"      goes on{asked}"
+        what = "paused" if isinstance(event, Paused) else "stopping"
+        return f"      {what}{asked}: what runs is finished, nothing new starts"
     return refused(event)
 
 

@@ -49,7 +49,10 @@ def settings_of(run: str, problem: Problem, workers: int, runs_dir: Path) -> Run
         )
     if not _same(study.problem(), problem):
         raise RequestError(f"--replay {run}: that run is about another problem.", f"It was: {study.space_request}.")
-    return study.settings.model_copy(update={"workers": workers, "replay": str(study.folder.resolve())})
+    record = study.record
+    budget = record.budget.model_copy(update={"trials": record.trials(len(study.evaluations()))})
+    changed = {"budget": budget, "workers": workers, "replay": str(study.folder.resolve())}
+    return study.settings.model_copy(update=changed)
 
 
 def _same(one: Problem, other: Problem) -> bool:

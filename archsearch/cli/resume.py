@@ -20,15 +20,13 @@ from archsearch.cli.options import (
 )
 from archsearch.cli.run import MOST_MINUTES
 
-AS_BEFORE = "as the run was started"
+AS_BEFORE, AS_LAST = "as the run was started", "as asked for last"
 Trials = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Evaluations in all, earlier ones too.", show_default=AS_BEFORE)
+    int | None, typer.Option(metavar="N", min=1, help="Evaluations in all, earlier ones too.", show_default=AS_LAST)
 ]
 Minutes = Annotated[
     float | None,
-    typer.Option(
-        metavar="M", min=0.001, max=MOST_MINUTES, help="Time in all, earlier time too.", show_default=AS_BEFORE
-    ),
+    typer.Option(metavar="M", min=0.001, max=MOST_MINUTES, help="Time in all, earlier time too.", show_default=AS_LAST),
 ]
 Workers = Annotated[
     int | None, typer.Option(metavar="N", min=1, max=256, help="Evaluations at the same time.", show_default=AS_BEFORE)
@@ -56,12 +54,16 @@ def resume(
 
     study = Study.open(find_run(run, runs_dir))
     problem, settings = study.problem(), study.settings
-    changes = {"trials": trials, "minutes": minutes}
-    budget = settings.budget.model_copy(update={name: value for name, value in changes.items() if value is not None})
-    changed = {"workers": workers, "review": review, "approve": checked_policies(approve) if approve else None}
-    own = {name: value for name, value in changed.items() if value is not None}
-    settings = settings.model_copy(update={"budget": budget, **own})
+    budget = study.record.budget.model_copy(update=_given(trials=trials, minutes=minutes))
+    policies = checked_policies(approve) if approve else None
+    own = _given(budget=budget, workers=workers, review=review, approve=policies)
+    settings = settings.model_copy(update=own)
     with candidate_sandbox(settings.limits, i_accept_unsandboxed) as sandbox:
         if not json:
             tell_what_is_asked(problem, study, sandbox.tier)
         search(study, problem, settings, sandbox, json, recorded=True, wait=wait)
+
+
+def _given(**options: object) -> dict[str, object]:
+    """The options that were typed."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -9,7 +9,7 @@ from archsearch.cli.card import card_lines, code_lines
 from archsearch.cli.editor import Draft
 from archsearch.cli.output import visible
 from archsearch.errors import MachineError, RequestError
-from archsearch.review.fit import fit_of
+from archsearch.review.fit import fields_of, fit_of
 from archsearch.review.wording import four, listed
 from archsearch.study.record import Ban, Hint, Pin, Preference, Wish
 from archsearch.study.steering import AlreadyDecidedError
@@ -225,10 +225,12 @@ class Review:
     # ---- what is shown ----------------------------------------------------------------------------------------------
 
     def _show(self, card: Card) -> None:
-        parent = self._desk.parent_of(card.number)
-        drawn = parent is not None and self._console.encoding.lower().startswith("utf")
-        fits = fit_of(self._desk.study, self._desk.problem, parent.number) if parent is not None and drawn else ()
-        for line in card_lines(card, fits, parent.number if parent is not None else None, self._console.width):
+        parent, study, problem = self._desk.parent_of(card.number), self._desk.study, self._desk.problem
+        number = parent.number if parent is not None else None
+        drawn = self._console.encoding.lower().startswith("utf")
+        fits = fit_of(study, problem, number) if number is not None and drawn else ()
+        fields = fields_of(study, problem, number) if number is not None else ()
+        for line in card_lines(card, fits, number, self._console.width, fields):
             self._console.print(line)
 
     def _code(self, card: Card, text: str) -> Next:

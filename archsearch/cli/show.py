@@ -46,8 +46,10 @@ def _show_run(study: Study, json: bool) -> None:
     if json:
         print_json({"run": study.id, "candidates": study.ranked()})
         return
+    evaluations = study.evaluations()
     console().print(leaderboard_table(study, top=None))
-    for sentence in about_walls(study.evaluations()):
+    typer.echo(f"\n{len(evaluations)} of {study.record.trials(len(evaluations))} evaluated")
+    for sentence in about_walls(evaluations):
         typer.echo(f"\n{sentence}")
     typer.echo(f"\nOne of them: archsearch show {study.id} NUMBER · all figures: archsearch report {study.id}")
 

@@ -67,6 +67,7 @@ class Translator:
         ids = dict.fromkeys(name for part in parts for name in part.trajectories.ids)
         self._ids = {name: f"r{number}" for number, name in enumerate(ids, 1)}
         self._originals: dict[str, str] = {}
+        self._hidden: dict[str, str] = {}
 
     def problem(self, problem: Problem) -> Problem:
         """The problem under other names."""
@@ -94,6 +95,7 @@ class Translator:
             genome=self._genome(candidate.genome),
         )
         self._originals[found.id] = candidate.id
+        self._hidden.setdefault(candidate.id, found.id)
         return found
 
     def back(self, candidate: Candidate) -> Candidate:
@@ -149,7 +151,7 @@ class Translator:
         return lambda candidate: self.evaluation(quick_fit(self.back(candidate)))
 
     def _hidden_id(self, original: str) -> str:
-        return next((hidden for hidden, known in self._originals.items() if known == original), original)
+        return self._hidden.get(original, original)
 
     def _genome(self, genome: Genes | None) -> Genes | None:
         return None if genome is None else _renamed_genome(genome, self._there)
@@ -175,13 +177,17 @@ class _HiddenMemory(Memory):
     def __init__(self, memory: Memory, translator: Translator) -> None:
         self._memory = memory
         self._translator = translator
+        self._told: dict[Past, Past] = {}
 
     def before(self, number: int) -> tuple[Past, ...]:
-        tell = self._translator
-        return tuple(
-            Past(item.number, tell.candidate(item.candidate), tell.text(item.refusal), item.waits)
-            for item in self._memory.before(number)
-        )
+        return tuple(self._tell(item) for item in self._memory.before(number))
+
+    def _tell(self, item: Past) -> Past:
+        """What is told of a proposal, renamed once: parents come before their children, and keep their names."""
+        if item not in self._told:
+            tell = self._translator
+            self._told[item] = Past(item.number, tell.candidate(item.candidate), tell.text(item.refusal), item.waits)
+        return self._told[item]
 
     def trained(self, number: int) -> Mapping[str, Floats]:
         return self._memory.trained(number)

@@ -14,7 +14,7 @@ from archsearch.candidate.genes import Value, from_parameters
 from archsearch.errors import RequestError, did_you_mean
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.baselines import candidate_of
-from archsearch.proposers.canonical import canonical
+from archsearch.proposers.canonical import are_the_same
 from archsearch.proposers.memory import NO_WISHES, Past, Wishes
 from archsearch.proposers.moves import Genes, GeneSpace
 from archsearch.proposers.obeying import violations
@@ -196,10 +196,9 @@ def one_line(text: str) -> str:
 def _same(candidate: Candidate, past: Sequence[Past]) -> Past | None:
     """The first of the past that computes the same."""
     found = next((item for item in past if item.candidate.id == candidate.id), None)
-    form = canonical(candidate.source)
-    if found is not None or form is None:
+    if found is not None:
         return found
-    return next((item for item in past if canonical(item.candidate.source) == form), None)
+    return next((item for item in past if are_the_same(candidate.source, item.candidate.source)), None)
 
 
 def _parent(text: str, past: Sequence[Past]) -> Past | None:

@@ -9,7 +9,8 @@ from archsearch.problem.problem import Part, Problem
 from archsearch.problem.space import SearchSpace, State
 from archsearch.problem.trajectories import over
 from archsearch.report.wording import counted, listed
-from archsearch.settings import RunSettings
+from archsearch.settings import Budget, RunSettings
+from archsearch.study.record import RunRecord
 
 USES = {"train": "fitted", "validation": "ranks the candidates", "test": "sealed"}
 STARTS = {
@@ -66,13 +67,12 @@ class Asked:
     settings: tuple[tuple[str, str], ...]
 
 
-def asked(problem: Problem, settings: RunSettings, sandbox: str) -> Asked:
+def asked(problem: Problem, record: RunRecord) -> Asked:
     """What was asked of a run.
 
     Args:
         problem: of the run.
-        settings: of the run.
-        sandbox: the walls that candidates ran behind; empty if that is not known.
+        record: of the run.
     """
     parts = {name: part for name in USES if (part := problem.part(name)) is not None}  # type: ignore[arg-type]  # keys of USES
     return Asked(
@@ -80,7 +80,7 @@ def asked(problem: Problem, settings: RunSettings, sandbox: str) -> Asked:
         shares=tuple(Share(USES[name], len(part.trajectories), _scored(part)) for name, part in parts.items()),
         split=_split(problem.space, problem.validation),
         suspects=_suspects(problem.space),
-        settings=tuple(_settings(settings, sandbox)),
+        settings=tuple(_settings(record)),
     )
 
 
@@ -134,17 +134,28 @@ def _suspects(space: SearchSpace) -> str:
     return "; ".join(told) + "."
 
 
-def _settings(settings: RunSettings, sandbox: str) -> Iterator[tuple[str, str]]:
+def _settings(record: RunRecord) -> Iterator[tuple[str, str]]:
+    settings, sandbox = record.settings, record.sandbox
     model = f" (LLM: {settings.llm.model})" if settings.llm.model else ""
     yield "proposer", settings.proposer + model
-    minutes = f", {settings.budget.minutes:g} minutes" if settings.budget.minutes is not None else ""
-    yield "budget", counted(settings.budget.trials, "evaluation") + minutes
+    yield "budget", _budgets(record)
     yield "seed", str(settings.seed)
     restarts = f", {settings.fit.restarts} starts each" if settings.fit.restarts > 1 else ""
     yield "fit", f"{settings.fit.method.replace('_', ' ')}{restarts}, at most {settings.limits.wall_seconds:g} s"
     yield "review", review_policy(settings)
     if sandbox:
         yield "walls", sandbox
+
+
+def _budgets(record: RunRecord) -> str:
+    """What the search might use at first, and in all since it was resumed with another budget."""
+    later = [f"since {item.at[:10]} {_budget(item.budget)} in all" for item in record.later_budgets]
+    return "; ".join([_budget(record.settings.budget), *later])
+
+
+def _budget(budget: Budget) -> str:
+    minutes = f", {budget.minutes:g} minutes" if budget.minutes is not None else ""
+    return counted(budget.trials, "evaluation") + minutes
 
 
 def review_policy(settings: RunSettings) -> str:

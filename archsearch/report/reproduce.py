@@ -68,10 +68,10 @@ def _search(study: Study) -> list[str]:
     settings = study.settings
     if settings.proposer in ("llm", "both"):
         return ["archsearch", "run", study.space_request, "--replay", study.id]
-    trials = max(settings.budget.trials, len(study.evaluations()))  # a resumed run may have had more
+    trials, minutes = study.record.trials(len(study.evaluations())), study.record.budget.minutes
     words = ["archsearch", "run", study.space_request, "--trials", str(trials)]
-    if settings.budget.minutes is not None:
-        words += ["--minutes", f"{settings.budget.minutes:g}"]
+    if minutes is not None:
+        words += ["--minutes", f"{minutes:g}"]
     return [*words, "--seed", str(settings.seed), "--workers", str(settings.workers)]
 
 

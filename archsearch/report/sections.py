@@ -118,7 +118,7 @@ class Reported:
 
     def asked(self) -> dict[str, Any]:
         """What was asked."""
-        return {"asked": asked(self.problem, self.study.settings, self.study.record.sandbox)}
+        return {"asked": asked(self.problem, self.study.record)}
 
     def sure(self) -> dict[str, Any]:
         """How sure the answer is."""

@@ -29,8 +29,6 @@ from archsearch.study.store import Study
 from archsearch.study.wishes import wishes_at
 
 GIVEN = "the physics as given"
-ALIKE = 20
-"""The evaluated candidates that an edit is compared with: the most alike ones, since algebra takes its time."""
 
 
 class Desk:
@@ -123,7 +121,7 @@ class Desk:
             proposal = self._proposal(number)
             if proposal.decision is not None:
                 raise AlreadyDecidedError(proposal)
-            return edited(proposal.candidate, source, self.problem.space, by, self._alike(source))
+            return edited(proposal.candidate, source, self.problem.space, by, self._tried())
 
     def edit(self, number: int, source: str, by: str, reason: str = "") -> tuple[Edit, int | None]:
         """Put a person's version in the place of a proposal; nothing happens if anything is wrong with it.
@@ -235,12 +233,13 @@ class Desk:
             )
         return found
 
-    def _alike(self, source: str) -> Sequence[Past]:
-        """What an edit may be the same as: what waits, and the evaluated candidates that share most with it."""
-        near = [*self._forecasts.nearest(source, ALIKE), *(item.number for item in self.reader.waiting())]
-        return [
-            Past(number, self.reader.proposals[number].candidate) for number in near if number in self.reader.proposals
-        ]
+    def _tried(self) -> Sequence[Past]:
+        """What an edit may be the same as: all that was evaluated, or will be, or waits."""
+        return [Past(item.number, item.candidate) for item in self.reader.proposals.values() if not self._is_out(item)]
+
+    def _is_out(self, proposal: Proposal) -> bool:
+        """Whether it was refused, so that nobody knows what would have come of it."""
+        return _state(proposal, self.reader.evaluations.get(proposal.number)) == "refused"
 
 
 def _state(proposal: Proposal, evaluation: Evaluation | None) -> CardState:

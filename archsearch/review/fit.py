@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archsearch.errors import RequestError
+from archsearch.problem.field_images import Image, images_of
 from archsearch.problem.problem import Part, Problem
 from archsearch.problem.trajectories import Bools, Floats
 from archsearch.study.candidate_files import Arrays
@@ -38,6 +39,25 @@ class StateFit:
     held_out: Bools
 
 
+@dataclass(frozen=True)
+class FieldFit:
+    """One field as it was measured and as it was predicted: over place and time on a line, at its last time otherwise.
+
+    Attributes:
+        state: its name.
+        unit: of its values.
+        trajectory: the name of the trajectory.
+        observed: what was measured, NaN where nothing was.
+        predicted: the same places and times.
+    """
+
+    state: str
+    unit: str
+    trajectory: str
+    observed: Image
+    predicted: Image
+
+
 def fit_of(study: Study, problem: Problem, number: int) -> tuple[StateFit, ...]:
     """The observed states of one held-out trajectory, the one that is predicted worst; nothing of fields and failures.
 
@@ -46,11 +66,8 @@ def fit_of(study: Study, problem: Problem, number: int) -> tuple[StateFit, ...]:
         problem: what is asked.
         number: of an evaluated candidate.
     """
-    if problem.space.is_field or problem.space.is_static:
-        return ()
-    try:
-        arrays = study.predictions(number)
-    except RequestError:  # it failed
+    arrays = {} if problem.space.is_field or problem.space.is_static else _predictions(study, number)
+    if not arrays:
         return ()
     trajectory = _worst(study, problem, number)
     return tuple(
@@ -58,6 +75,36 @@ def fit_of(study: Study, problem: Problem, number: int) -> tuple[StateFit, ...]:
         for column, state in enumerate(problem.space.states)
         if state.observed
     )
+
+
+def fields_of(study: Study, problem: Problem, number: int) -> tuple[FieldFit, ...]:
+    """The fields of one held-out trajectory, the one that is predicted worst; nothing of failures, or without a grid.
+
+    Args:
+        study: the run.
+        problem: what is asked.
+        number: of an evaluated candidate.
+    """
+    arrays = _predictions(study, number) if problem.space.is_field else {}
+    if not arrays:
+        return ()
+    trajectory, part = _worst(study, problem, number), problem.validation
+    row = part.trajectories.ids.index(trajectory)
+    scored = part.scored[row] & part.trajectories.valid[row]
+    times = part.trajectories.times[row, scored]
+    found = []
+    for column, state in enumerate(problem.space.states):
+        films = (part.trajectories.states, arrays["validation.states"])
+        observed, predicted = (images_of(problem, times, film[row, scored, ..., column])[-1] for film in films)
+        found.append(FieldFit(state.name, state.unit, trajectory, observed, predicted))
+    return tuple(found)
+
+
+def _predictions(study: Study, number: int) -> Arrays:
+    try:
+        return study.predictions(number)
+    except RequestError:  # it failed
+        return {}
 
 
 def _worst(study: Study, problem: Problem, number: int) -> str:

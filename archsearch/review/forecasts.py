@@ -28,10 +28,6 @@ class Forecasts:
         """Whether the evaluation of this candidate was taken into account."""
         return number in self._known
 
-    def nearest(self, source: str, count: int) -> tuple[int, ...]:
-        """The numbers of the evaluated candidates that share most with this one."""
-        return self._seconds.nearest(features_of(source), count)
-
     def follow(self, reader: RunReader) -> None:
         """Take into account what is new in a run."""
         new = [item for item in reader.evaluations.values() if not self.knows(item.number)]

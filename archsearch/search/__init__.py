@@ -13,6 +13,7 @@ from archsearch.search.events import (
     Resumed,
     Started,
     Stopped,
+    Stopping,
     Summary,
     Waits,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Resumed",
     "Started",
     "Stopped",
+    "Stopping",
     "Summary",
     "Waits",
     "approve_all",

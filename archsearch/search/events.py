@@ -66,12 +66,23 @@ class Waits:
 
 @dataclass(frozen=True)
 class Paused:
-    """A person wants nothing more to start; what runs is finished."""
+    """A person wants nothing more to start; what runs is finished. `by` says who and where, if that is known."""
+
+    by: str = ""
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """A person wants a paused search to go on."""
+    """A person wants a search to go on that was paused, or was to stop."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """A person wants the search to stop; what runs is finished first."""
+
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ class Stopped:
     reason: Reason
 
 
-Event = Proposed | Refused | Waits | Started | Progress | Finished | Paused | Resumed | Stopped
+Event = Proposed | Refused | Waits | Started | Progress | Finished | Paused | Resumed | Stopping | Stopped
 
 
 @dataclass(frozen=True)

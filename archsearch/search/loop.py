@@ -24,12 +24,13 @@ from archsearch.search.events import (
     Resumed,
     Started,
     Stopped,
+    Stopping,
     Summary,
     Waits,
 )
 from archsearch.search.queue import Queue
 from archsearch.settings import RunSettings
-from archsearch.study.control import Control, read_control, write_control
+from archsearch.study.control import Control, read_request, write_control
 from archsearch.study.proposals import Gate, Proposal
 from archsearch.study.record import Decision
 from archsearch.study.running import Running, RunningFile, RunningFits
@@ -38,6 +39,7 @@ from archsearch.study.writer import Writer
 
 TICK_SECONDS = 0.2
 """How often a search looks for what persons want of it."""
+TOLD: dict[Control, Callable[[str], Event]] = {"run": Resumed, "pause": Paused, "stop": Stopping}
 
 
 def approve_all(proposal: Proposal) -> Decision:
@@ -83,6 +85,7 @@ def run_search(
     _check_same_search(study.settings, settings)
     with study.writing(problem) as writer:
         _note_sanity(study, problem)
+        study.record_budget(settings.budget)
         write_control(study.folder, "run")
         executor = executor_factory()
         search = _Search(study.folder, writer, proposer, executor, settings, on_event, gate, wait)
@@ -199,9 +202,9 @@ class _Search:
         for number in [n for n in self._waits if self._writer.proposals[n].decision is not None]:
             self._waits.discard(number)
             self._tell_refused(number)
-        control = read_control(self._folder)
-        if (control == "pause") != (self._control == "pause"):
-            self._on_event(Paused() if control == "pause" else Resumed())
+        control, by = read_request(self._folder)
+        if control != self._control:
+            self._on_event(TOLD[control](by))
         self._control = control
 
     def _record(self, outcome: Outcome) -> None:

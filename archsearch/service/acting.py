@@ -40,7 +40,7 @@ def control(here: Service, run: str, wanted: Literal["run", "pause", "stop"]) ->
     folder = here.runs.folder(run)
     if searching(folder / LOCK) is None:
         raise RunError(f"{run}: nobody searches it now.", "Resume it.")
-    write_control(folder, wanted)
+    write_control(folder, wanted, f"on the page by {who()}")
     return DoneView(done={"run": "running", "pause": "paused", "stop": "stopping"}[wanted])
 
 

@@ -79,8 +79,9 @@ def state_of(service: Service, folder: Path, record: RunRecord, evaluated: int) 
 
 
 def trials_of(service: Service, record: RunRecord, run: str, evaluated: int) -> int:
-    """How many candidates a run may have: as it was started, or as it was resumed with more."""
-    return max(record.settings.budget.trials, service.launcher.trials(run), evaluated)
+    """How many candidates a run may have: as was asked for last, which a search that begins has not written down."""
+    beginning = service.launcher.trials(run) if service.launcher.is_starting(run) else 0
+    return max(beginning, record.trials(evaluated))
 
 
 def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
@@ -102,7 +103,7 @@ def run_view(service: Service, run: OpenRun, top: int | None = 15) -> RunView:
             process=searching(run.study.folder / LOCK),
             review=record.settings.review,
             trials=trials_of(service, record, run.study.id, len(evaluations)),
-            minutes=record.settings.budget.minutes,
+            minutes=record.budget.minutes,
             seed=record.settings.seed,
             evaluated=len(evaluations),
             failed=sum(item.status == "failed" for item in evaluations.values()),

@@ -31,6 +31,7 @@ class OpenRun:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._written = _written(folder)
         self.study = Study.open(folder)
         self.timeline = Timeline(folder)
         self.lock = threading.RLock()
@@ -57,8 +58,16 @@ class OpenRun:
 
     def refresh(self) -> None:
         """Take in what is new."""
+        self._reread()
         self.desk.refresh()
         self.timeline.refresh()
+
+    def _reread(self) -> None:
+        """Read the record again if a search has written it since."""
+        written = _written(self.study.folder)
+        if written != self._written:
+            self.study.reread()
+            self._written = written
 
 
 class OpenRuns:
@@ -120,3 +129,12 @@ class OpenRuns:
             found = self._timelines.setdefault(folder.name, Timeline(folder))
             found.refresh()
             return found
+
+
+def _written(folder: Path) -> tuple[int, int]:
+    """What tells one version of a run's record from the next, each of which is a file of its own."""
+    try:
+        found = (folder / RUN).stat()
+    except FileNotFoundError:  # whoever reads the run says so
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns

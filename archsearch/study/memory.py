@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from archsearch.errors import RequestError
 from archsearch.problem.space import SearchSpace
@@ -10,6 +11,7 @@ from archsearch.problem.trajectories import Floats
 from archsearch.proposers.memory import Memory, Past, Wishes
 from archsearch.proposers.replies import AUTHOR, faults
 from archsearch.study.proposals import Gate, LogTail, Proposal
+from archsearch.study.reader import RunReader
 from archsearch.study.record import Decision
 from archsearch.study.store import Study
 from archsearch.study.wishes import wishes_at
@@ -30,11 +32,26 @@ class StudyMemory(Memory):
     def __init__(self, study: Study) -> None:
         self._study = study
         self._tail = LogTail(study.folder / PROPOSALS)
+        self._told: dict[int, tuple[Proposal, Past]] = {}
 
     def before(self, number: int) -> tuple[Past, ...]:
         """All proposals with smaller numbers, in order."""
-        known = self._study.proposals()
-        return tuple(_past(known[place]) for place in sorted(known) if place < number)
+        self._reader.refresh()
+        known = self._reader.proposals
+        return tuple(self._tell(known[place]) for place in sorted(known) if place < number)
+
+    @cached_property
+    def _reader(self) -> RunReader:
+        """Reads the run once, and then what is added: a search asks for what was before at each of its proposals."""
+        return RunReader(self._study)
+
+    def _tell(self, proposal: Proposal) -> Past:
+        """What is told of a proposal, made anew when something was decided about it."""
+        known, told = self._told.get(proposal.number, (None, None))
+        if known is not proposal or told is None:
+            told = _past(proposal)
+            self._told[proposal.number] = proposal, told
+        return told
 
     def trained(self, number: int) -> Mapping[str, Floats]:
         """Predictions for the training data; those for held-out data stay where they are."""

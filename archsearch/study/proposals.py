@@ -38,13 +38,13 @@ class ProposalLog:
 
     Attributes:
         proposals: by number.
-        evaluated: the numbers that have a line saying so.
+        evaluated: the ids of those that have a line saying so, by number.
         wishes: what persons wanted, in the order in which they said so.
         seconds: search time that the run had used at the last line.
     """
 
     proposals: dict[int, Proposal] = field(default_factory=dict)
-    evaluated: set[int] = field(default_factory=set)
+    evaluated: dict[int, str] = field(default_factory=dict)
     wishes: list[WishedLine] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -60,7 +60,7 @@ class ProposalLog:
                 if known is not None and known.decision is None:
                     self.proposals[line.number] = replace(known, decision=line.decision, decided_at=line.at)
             case EvaluatedLine():
-                self.evaluated.add(line.number)
+                self.evaluated[line.number] = line.candidate
             case WishedLine():
                 self.wishes.append(line)
 

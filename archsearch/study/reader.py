@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from archsearch.candidate.outcome import Evaluation
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 class RunReader:
     """What a run holds, as of the last `refresh`; for those who look at it again and again while it is searched.
 
+    Proposals whose line is lost are known from their evaluations.
+
     Args:
         study: the run.
 
@@ -28,7 +31,8 @@ class RunReader:
         self._study = study
         self._tail = LogTail(study.folder / PROPOSALS)
         self._tail.read()
-        self.evaluations: dict[int, Evaluation] = {item.number: item for item in study.evaluations()}
+        self.evaluations: dict[int, Evaluation] = {}
+        self._take(study.evaluations())
 
     @property
     def proposals(self) -> dict[int, Proposal]:
@@ -51,9 +55,9 @@ class RunReader:
         Raises:
             RunError: the run is damaged.
         """
-        lines = self._tail.read()
-        for number in sorted(self._tail.log.evaluated - self.evaluations.keys()):
-            self.evaluations[number] = self._study.evaluation(number)
+        lines, told = self._tail.read(), self._tail.log.evaluated
+        new = (self._study.evaluation_of(number, told[number]) for number in sorted(told.keys() - self.evaluations))
+        self._take([item for item in new if item is not None])  # the folder of one may be deleted, to be made anew
         return bool(lines)
 
     def source(self, number: int) -> str:
@@ -68,6 +72,12 @@ class RunReader:
     def best(self) -> Evaluation | None:
         """The model to believe in; None if none fits."""
         return best(self.evaluations.values())
+
+    def _take(self, evaluations: Iterable[Evaluation]) -> None:
+        new = {item.number: item for item in evaluations}
+        self._study.mend(self._tail.log, new)
+        self.evaluations.update(new)
+        self._tail.log.evaluated.update({number: item.candidate for number, item in new.items()})
 
     def waiting(self) -> list[Proposal]:
         """The proposals that nobody has decided about, in order."""

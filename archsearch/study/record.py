@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.errors import RunError
-from archsearch.settings import RunSettings
+from archsearch.settings import Budget, RunSettings
 
 RECORD_VERSION = 1
 
@@ -37,12 +37,23 @@ class ProblemRecord(BaseModel):
     fingerprint: str
 
 
+class LaterBudget(BaseModel):
+    """What a run may use in all since somebody resumed it with another budget; `at` is the UTC time, ISO 8601."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: str
+    budget: Budget
+
+
 class RunRecord(Record):
     """`run.json`: everything that a run depends on, and what it was made with.
 
     Attributes:
         created: UTC time, ISO 8601.
         space_request: what the person asked for: the name or the path of a search space.
+        settings: what the run was started with, its first budget included.
+        later_budgets: what was asked for when it was resumed, in order; empty in records of earlier versions.
         seeds: the seed of each thing that draws random numbers.
         packages: versions of the packages that results depend on.
         revision: git revision of archsearch, if it runs from a checkout.
@@ -63,6 +74,20 @@ class RunRecord(Record):
     baselines: dict[Baseline, str]
     sanity: dict[str, float] = {}
     sandbox: str = ""
+    later_budgets: tuple[LaterBudget, ...] = ()
+
+    @property
+    def budget(self) -> Budget:
+        """What was asked for last."""
+        return self.later_budgets[-1].budget if self.later_budgets else self.settings.budget
+
+    def trials(self, evaluated: int) -> int:
+        """How many candidates the run may have, of which so many are there.
+
+        Those that are there count in any case: an earlier version wrote no later budget down, and a person may ask for
+        less than there is.
+        """
+        return max(self.budget.trials, evaluated)
 
 
 NOBODY = "nobody"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -164,7 +164,7 @@ def _told(proposal: Proposal) -> str:
     return f"{verb} by {decision.by}{at}" + (f" ({decision.reason})" if decision.reason else "")
 
 
-def _refuse_unknown(numbers: Sequence[int], evaluated: set[int]) -> None:
+def _refuse_unknown(numbers: Sequence[int], evaluated: Collection[int]) -> None:
     for number in numbers:
         if number not in evaluated:
             message = f"Expected the numbers of two evaluated candidates, found {number}, which is not evaluated."

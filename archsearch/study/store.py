@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from archsearch.candidate.ranking import best, rank
 from archsearch.errors import DataError, RequestError, RunError, SpaceError
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
-from archsearch.settings import RunSettings
+from archsearch.settings import Budget, RunSettings
 from archsearch.study import candidate_files
 from archsearch.study.candidate_files import Arrays
 from archsearch.study.creation import SPACE, new_record, prepare_folder
@@ -23,9 +23,9 @@ from archsearch.study.files import RUN, remove_partial, write_file
 from archsearch.study.lock import LOCK, run_lock, searching
 from archsearch.study.lookup import find_candidate
 from archsearch.study.proposals import LogTail, Proposal, ProposalLog, read_log
-from archsearch.study.record import Baseline, RunRecord, read_record
+from archsearch.study.record import Baseline, LaterBudget, RunRecord, read_record
 from archsearch.study.space_copy import copy_space
-from archsearch.study.writer import CANDIDATES, PROPOSALS, Writer
+from archsearch.study.writer import CANDIDATES, PROPOSALS, Writer, now
 
 _RESTORE = "Restore it from a copy, or start a new run."
 
@@ -77,7 +77,7 @@ class Study:
         if not (folder / RUN).exists():
             remedy = "`archsearch list` shows the runs. If a run was stopped while it began, run it again."
             raise RunError(f"{folder}: not a run folder: it has no {RUN}.", remedy)
-        return cls(folder, read_record(folder / RUN, RunRecord, _RESTORE))
+        return cls(folder, _read(folder))
 
     @property
     def id(self) -> str:
@@ -118,7 +118,7 @@ class Study:
     def proposals(self) -> dict[int, Proposal]:
         """All proposals by number, those included whose line is lost but whose evaluation is there."""
         log = read_log(self.folder / PROPOSALS)
-        self._mend(log, self._evaluations())
+        self.mend(log, self._evaluations())
         return log.proposals
 
     def evaluations(self) -> list[Evaluation]:
@@ -128,6 +128,11 @@ class Study:
     def evaluation(self, number: int) -> Evaluation:
         """The evaluation of the candidate with this number."""
         return candidate_files.read_evaluation(self._candidate_folder(number))
+
+    def evaluation_of(self, number: int, candidate_id: str) -> Evaluation | None:
+        """The same without looking through all folders; None if there is none, or none any more."""
+        folder = self.folder / CANDIDATES / candidate_files.folder_name(number, candidate_id)
+        return candidate_files.read_evaluation(folder) if folder.is_dir() else None
 
     def searching(self) -> int | None:
         """The process that searches this run now; None if none does."""
@@ -198,8 +203,25 @@ class Study:
 
     def record_sanity(self, sanity: dict[str, float]) -> None:
         """Remember the errors of predictors that need no model."""
+        self.reread()
         self.record = self.record.model_copy(update={"sanity": sanity})
         self._write_record()
+
+    def record_budget(self, budget: Budget) -> None:
+        """Remember what is asked for from now on, beside what was asked for before; nothing if it is the same."""
+        self.reread()
+        if budget != self.record.budget:
+            later = (*self.record.later_budgets, LaterBudget(at=now(), budget=budget))
+            self.record = self.record.model_copy(update={"later_budgets": later})
+            self._write_record()
+
+    def reread(self) -> None:
+        """Read the record again: a search may have added to it since.
+
+        Raises:
+            RunError: it is damaged, or gone.
+        """
+        self.record = _read(self.folder)
 
     @contextmanager
     def writing(self, problem: Problem) -> Iterator[Writer]:
@@ -213,8 +235,8 @@ class Study:
             evaluations = self._evaluations()
             tail = LogTail(self.folder / PROPOSALS)
             tail.read()
-            self._mend(tail.log, evaluations)
-            unsaid = sorted(evaluations.keys() - tail.log.evaluated)
+            self.mend(tail.log, evaluations)
+            unsaid = sorted(evaluations.keys() - tail.log.evaluated.keys())
             genes = {name: choice.values for name, choice in choices(problem.space).items()}
             writer = Writer(self.folder, genes, tail, evaluations)
             for number in unsaid:
@@ -226,8 +248,12 @@ class Study:
         for folder in (self.folder, self.folder / CANDIDATES, *self._candidate_folders()):
             remove_partial(folder)
 
-    def _mend(self, log: ProposalLog, evaluations: dict[int, Evaluation]) -> None:
-        """Add the proposals to the log that only their evaluations tell of."""
+    def mend(self, log: ProposalLog, evaluations: Mapping[int, Evaluation]) -> None:
+        """Add the proposals to the log that only their evaluations tell of.
+
+        Raises:
+            RunError: the two disagree.
+        """
         for number, evaluation in evaluations.items():
             if number not in log.proposals:
                 log.proposals[number] = Proposal(number, self.candidate(number))
@@ -242,12 +268,14 @@ class Study:
         return {evaluation.number: evaluation for evaluation in sorted(found, key=lambda item: item.number)}
 
     def _candidate_folders(self) -> list[Path]:
-        return sorted(path for path in (self.folder / CANDIDATES).glob("[0-9]*-*") if path.is_dir())
+        return self._folders("[0-9]*-*")
+
+    def _folders(self, pattern: str) -> list[Path]:
+        return sorted(path for path in (self.folder / CANDIDATES).glob(pattern) if path.is_dir())
 
     def _candidate_folder(self, number: int) -> Path:
-        for folder in self._candidate_folders():
-            if folder.name.startswith(f"{number:04d}-"):
-                return folder
+        for folder in self._folders(f"{number:04d}-*"):
+            return folder
         raise RequestError(f"{self.id}: has no evaluated candidate with number {number}.")
 
     def _fitted_folder(self, number: int) -> Path:
@@ -260,3 +288,7 @@ class Study:
 
     def _write_record(self) -> None:
         write_file(self.folder / RUN, self.record.model_dump_json(indent=1).encode() + b"\n")
+
+
+def _read(folder: Path) -> RunRecord:
+    return read_record(folder / RUN, RunRecord, _RESTORE)

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -18,6 +19,12 @@ from live_program import write_space
 from terminal import Terminal
 
 from archsearch.cli.sparkline import BLOCKS
+from archsearch.service import acting
+from archsearch.service.here import Service
+from archsearch.service.keys import Keys
+from archsearch.service.launching import Launcher
+from archsearch.service.open_runs import OpenRuns
+from archsearch.service.pictures import Pictures
 from archsearch.study.control import read_control
 from archsearch.study.store import Study
 
@@ -114,6 +121,31 @@ def test_a_search_is_given_up_at_once_and_can_be_resumed(space: Path, folder: Pa
         assert terminal.is_cooked()
         assert not terminal.screen.cursor.hidden
         assert f"archsearch resume {folder}".encode() in terminal.raw
+
+
+def asked_on_the_page(folder: Path, wanted: Literal["run", "pause", "stop"]) -> None:
+    """What a page or a program asks of a search, as the server does it."""
+    runs = folder.parent
+    acting.control(Service(Keys(), OpenRuns(runs), Launcher(runs), Pictures()), folder.name, wanted)
+
+
+def test_what_is_asked_on_the_page_is_told_while_the_fits_go_on(
+    space: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHSEARCH_PERSON", "Ada")
+    with Terminal(search(space, folder, "--trials", 1000, "--workers", 2, takes=8), columns=120) as terminal:
+        terminal.sees("2 running", KEYS, "states and unknowns")
+        asked_on_the_page(folder, "pause")
+        terminal.sees("paused: p goes on", "paused, as asked for on the page by Ada", within=3)
+        asked_on_the_page(folder, "run")
+        terminal.sees("2 running", within=3)
+        asked_on_the_page(folder, "stop")
+        terminal.sees("watched-run  stopping: asked for on the page by Ada, running fits end first", within=3)
+        assert Study.open(folder).evaluations() == []
+        assert "states and unknowns" in terminal.text
+        assert terminal.ended() == 130
+        assert b"stopping, as asked for on the page by Ada" in terminal.raw
+    assert len(Study.open(folder).evaluations()) == 2
 
 
 def test_a_search_is_stopped_before_it_has_begun(space: Path, folder: Path) -> None:

@@ -19,7 +19,7 @@ from archsearch.cli.live import LiveView, bar, room
 from archsearch.cli.progress import PlainView, Tally
 from archsearch.cli.sparkline import BLOCKS, sparkline
 from archsearch.report.leaderboard import leaderboard
-from archsearch.search import Finished, Paused, Progress, Refused, Resumed, Started, Stopped, Waits
+from archsearch.search import Finished, Paused, Progress, Refused, Resumed, Started, Stopped, Stopping, Waits
 from archsearch.settings import Budget
 from archsearch.study.record import Decision
 
@@ -124,7 +124,17 @@ def test_it_says_what_it_waits_for_and_which_key_helps(evaluations: list[Evaluat
     shown.stopping = True
     assert "stopping: 1 still runs, q gives it up" in lines(shown, 100)[0]
     shown.stopping = False
+    shown(Paused())
+    shown(Stopping("on the page by Ada\x1b[2J"))
+    told = lines(shown, 120)
+    assert "stopping: asked for on the page by Ada" in told[0]
+    assert told[0].endswith(", running fits end first")
+    assert any("stopping, as asked for on the page by Ada" in line for line in told[1:])
+    assert "\x1b" not in "".join(told)
     shown(Finished(evaluation(2)))
+    assert "fits end first" not in lines(shown, 120)[0]
+    shown(Resumed("on the page by Ada"))
+    assert "proposing" in lines(shown, 120)[0]
     shown(Stopped("trials"))
     assert "done" in lines(shown, 100)[0]
 
@@ -209,10 +219,12 @@ def test_plain_lines_say_what_waits_and_that_it_is_paused(capsys: pytest.Capture
         Progress(1, "descent", 1, 0.5),
         Waits(2, candidate(2)),
         Paused(),
-        Resumed(),
+        Resumed("on the page by Bo"),
+        Stopping(),
     ):
         plain(event)
-    waits, paused, resumed = capsys.readouterr().out.splitlines()
+    waits, paused, resumed, stopping = capsys.readouterr().out.splitlines()
     assert waits.split()[:9] == ["#2", "grammar", "waits", "for", "a", "person", "(archsearch", "review", "the-run):"]
     assert "paused" in paused
-    assert "goes on" in resumed
+    assert resumed.strip() == "goes on, as asked for on the page by Bo"
+    assert stopping.strip() == "stopping: what runs is finished, nothing new starts"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -203,3 +204,18 @@ def test_a_reply_under_other_names_becomes_a_candidate_under_those_of_the_proble
 def test_the_question_is_the_same_in_another_session() -> None:
     problem = load_problem("bioreactor")
     assert told_in_a_search(problem) == told_in_a_search(problem)
+
+
+def test_what_was_told_before_is_not_renamed_again_unless_something_was_decided() -> None:
+    problem = load_problem("hare_lynx")
+    parent, child = candidates(problem, 2)[:2]
+    memory = FakeMemory([Past(0, parent), Past(1, replace(child, parents=(parent.id,)), waits=True)])
+    questions = AnonymousQuestions(problem, memory, 4)
+    first, again = questions.past(5), questions.past(5)
+    assert first[1].candidate.parents == (first[0].candidate.id,) != (parent.id,)
+    assert [one is other for one, other in zip(first, again, strict=True)] == [True, True]
+    memory.past[1] = replace(memory.past[1], waits=False, refusal="the scientist refused it: too many lynx")
+    decided = questions.past(5)[1]
+    assert decided.candidate == first[1].candidate
+    assert "the scientist refused it" in decided.refusal
+    assert "lynx" not in decided.refusal

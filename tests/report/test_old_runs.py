@@ -34,7 +34,8 @@ def older_evaluation(document: dict[str, Any]) -> None:
 
 
 def older_run(document: dict[str, Any]) -> None:
-    document.pop("sandbox")
+    for name in ("sandbox", "later_budgets"):
+        document.pop(name)
     for name in NEWER_SETTINGS:
         document["settings"].pop(name, None)
 

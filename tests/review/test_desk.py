@@ -10,7 +10,8 @@ import pytest
 from review_runs import BOTH_SATURATED, BY_HAND, PROFIT, add_evaluated, add_waiting, candidate_of, large_run, new_run
 
 from archsearch.candidate.candidate import Candidate
-from archsearch.candidate.genome import Genome
+from archsearch.candidate.genome import Genome, NetGene
+from archsearch.candidate.render import render
 from archsearch.errors import RequestError
 from archsearch.problem.problem import Problem
 from archsearch.review.card import Card
@@ -207,6 +208,44 @@ def test_a_card_opens_in_200_ms_with_a_thousand_evaluated_candidates(tmp_path: P
         cpu.append(time.process_time() - starts[1])
         assert card.predicted is not None or number == 3
     assert max(cpu) < 0.2, f"{[round(1000 * item) for item in wall]} ms"
+
+
+RENAMED = {"growth_rate": "births", "attack_rate": "catch", "conversion_rate": "yield_", "mortality": "deaths",
+           "hiding": "shyness", "luck": "fortune"}  # fmt: skip
+
+
+def test_an_edit_is_compared_with_all_that_was_tried_however_little_they_look_alike(tmp_path: Path) -> None:
+    study, problem = new_run(tmp_path / "run")
+    sizes = [NetGene("scale", ("lynx",), (2 + number % 30, 2 + number // 30)) for number in range(999)]
+    sources = [render(Genome(slots={"hunting": gene}), problem.space, "A net.") for gene in sizes]
+    nets = [(Candidate(source, "grammar"), 0.5) for source in sources]
+    add_evaluated(study, problem, [(Candidate(BY_HAND, "llm", "Hares hide."), 0.4), *nets])
+    (number,) = add_waiting(study, [candidate_of(BOTH_SATURATED, problem)])
+    desk = Desk(study, problem)
+    hidden = BY_HAND.replace("x.hare**self.hiding * self.attack_rate * x.lynx", "self._catch(x.hare, x.lynx)")
+    hidden += "\n    def _catch(self, prey, hunter):\n        return hunter * self.attack_rate * prey**self.hiding\n"
+    for old, new in RENAMED.items():
+        hidden = hidden.replace(old, new)
+    findings = desk.checked(number, hidden, "ann").findings
+    assert [text.partition(",")[0] for text in findings] == ["These are the equations of number 0 (Hares hide.)"]
+
+    cpu = []
+    for power in (2, 3, 4):
+        other = hidden.replace("hunter * self.catch", f"hunter**{power} * self.catch")
+        start = time.process_time()
+        assert desk.checked(number, other, "ann").findings == ()
+        cpu.append(time.process_time() - start)
+    assert cpu[0] < 4  # 40 ms of algebra for each would be 40 s
+    assert max(cpu[1:]) < 0.1
+
+
+def test_an_edit_may_be_what_was_refused_but_not_what_was_approved(desk: Desk) -> None:
+    source = desk.card(LAW).source
+    desk.decide(LAW, approved=True, by="ann")
+    assert f"These are the equations of number {LAW}" in desk.checked(BY_LLM, f"{source}# mine\n", "ann").findings[0]
+    refused = desk.card(NET).source
+    desk.decide(NET, approved=False, by="ann")
+    assert desk.checked(BY_LLM, f"{refused}# mine\n", "ann").findings == ()
 
 
 def test_a_new_result_is_taken_into_account_within_the_same_time(tmp_path: Path) -> None:

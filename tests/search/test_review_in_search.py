@@ -19,7 +19,19 @@ from archsearch.proposers.grammar import GrammarProposer
 from archsearch.proposers.recorded import RecordedProposer
 from archsearch.review.kinds import kind_of
 from archsearch.review.policy import policy_gate, recorded_gate, was_reviewed
-from archsearch.search import QUEUE, Event, Finished, Paused, Refused, Resumed, Stopped, Summary, Waits, run_search
+from archsearch.search import (
+    QUEUE,
+    Event,
+    Finished,
+    Paused,
+    Refused,
+    Resumed,
+    Stopped,
+    Stopping,
+    Summary,
+    Waits,
+    run_search,
+)
 from archsearch.settings import Budget, RunSettings
 from archsearch.study.control import write_control
 from archsearch.study.memory import StudyMemory
@@ -196,7 +208,7 @@ def test_pause_finishes_what_runs_and_stop_can_be_resumed(problem: Problem, tmp_
             threading.Timer(0.6, lambda: seen.append(len(run.study.evaluations()))).start()
             threading.Timer(0.8, lambda: write_control(run.study.folder, "run")).start()
         if isinstance(event, Finished) and event.evaluation.number == 8:
-            write_control(run.study.folder, "stop")
+            write_control(run.study.folder, "stop", "on the page\nby Ada")
 
     seen: list[int] = []
     summary = run.search(on_event=steer)
@@ -204,6 +216,7 @@ def test_pause_finishes_what_runs_and_stop_can_be_resumed(problem: Problem, tmp_
     assert [type(e) for e in run.events if isinstance(e, Paused | Resumed)] == [Paused, Resumed]
     assert summary.reason == "stopped"
     assert run.events[-1] == Stopped("stopped")
+    assert [e for e in run.events if isinstance(e, Stopping)] == [Stopping("on the page by Ada")]
     assert summary.evaluated < 16
     assert run.search().evaluated == 16
     straight = Reviewed(problem, tmp_path / "straight", review="never", workers=2)

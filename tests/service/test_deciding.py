@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+
 import pytest
 from served import RUN, NoSearch, Served, edited_source
 
+from archsearch.service.launching import Launcher
 from archsearch.service.requests import GoOn
+from archsearch.settings import Budget
 from archsearch.study.control import read_control
 from archsearch.study.lock import LOCK, run_lock
 from archsearch.study.reader import RunReader
@@ -123,7 +129,33 @@ def test_pause_stop_and_resume(served: Served) -> None:
     assert isinstance(served.launcher, NoSearch)
     assert served.launcher.asked == [["resume", str(folder), "--wait", "--trials", "50"]]
     assert read_control(folder) == "run"
-    assert "6 of 50" in browser.get("/").text
+
+
+def test_the_total_is_what_was_asked_for_whoever_serves_it(made_runs: Path, tmp_path: Path) -> None:
+    runs = Path(shutil.copytree(made_runs, tmp_path / "runs"))
+    launcher = Launcher(runs, (sys.executable, "-c", "import time; time.sleep(60)"))
+    served = Served(runs, launcher)
+    browser, program = served.browser(), served.program()
+
+    def totals() -> tuple[int, int]:
+        (line,) = program.get("/api/runs").json()["runs"]
+        view = program.get(f"/api/runs/{RUN}").json()
+        assert f"6 of {view['trials']}" in browser.get("/").text
+        assert f"</b> of {view['trials']} evaluated" in browser.get(PLACE).text
+        return line["trials"], view["trials"]
+
+    assert totals() == (40, 40)
+    assert browser.post(f"{PLACE}/resume", data=served.form(trials=50)).status_code == 200
+    assert totals() == (50, 50)  # said before it is written down
+    launcher._processes[RUN].kill()
+    launcher._processes[RUN].wait()
+    assert totals() == (40, 40)  # it came to nothing
+    for trials in (45, 60):
+        Study.open(runs / RUN).record_budget(Budget(trials=trials, minutes=trials / 2))  # as a search does, elsewhere
+        assert totals() == (trials, trials)
+        assert program.get(f"/api/runs/{RUN}").json()["minutes"] == trials / 2
+    served = Served(runs, NoSearch(runs))
+    assert served.program().get(f"/api/runs/{RUN}").json()["trials"] == 60
 
 
 def test_resuming_needs_no_numbers(served: Served) -> None:
