@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archsearch.cli.progress import Tally, clock, finished, noted
+from archsearch.cli.plain import finished, noted
 from archsearch.cli.sparkline import sparkline
+from archsearch.cli.tally import Tally, clock
 from archsearch.report.leaderboard import Row, cells, four, rows_of
 from archsearch.sandbox.report import printable
 from archsearch.study.running import RunningFit, RunningFits

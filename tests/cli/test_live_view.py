@@ -16,8 +16,9 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation, Score
 from archsearch.cli import live
 from archsearch.cli.live import LiveView, bar, room
-from archsearch.cli.progress import PlainView, Tally
+from archsearch.cli.plain import PlainView
 from archsearch.cli.sparkline import BLOCKS, sparkline
+from archsearch.cli.tally import Tally
 from archsearch.report.leaderboard import leaderboard
 from archsearch.search import Finished, Paused, Progress, Refused, Resumed, Started, Stopped, Stopping, Waits
 from archsearch.settings import Budget

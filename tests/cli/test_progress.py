@@ -8,7 +8,8 @@ import pytest
 
 from archsearch.candidate.outcome import Evaluation, Failure, Score
 from archsearch.cli.output import console, plain_table, print_json
-from archsearch.cli.progress import Tally, clock, line
+from archsearch.cli.plain import line
+from archsearch.cli.tally import Tally, clock
 from archsearch.settings import Budget
 
 
