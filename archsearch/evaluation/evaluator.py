@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -189,16 +188,15 @@ class Evaluator:
     ) -> tuple[dict[str, Arrays], dict[str, Any], str]:
         """Predictions of some parts by name, what was said of limits on each, and the log.
 
-        One of them is asked for again at the same time.
+        One of them is asked for again, once the process that made it has ended: two that run side by side could tell
+        each other what only one of them was given.
         """
         whole = asked[confirmed].part
         less = reduced(whole, chance(self._problem, content_id(source), seed))
         names = {name: name for one in asked.values() for name in one.part.trajectories.ids}
+        found, margins, log = self._predict(source, written(weights, names), asked, seed)
         again, fewer = {confirmed: Asked(less.part)}, written(weights, less.names)
-        with ThreadPoolExecutor(1) as beside:
-            waiting = beside.submit(self._predict, source, fewer, again, seed + 1, self._is_train(whole))
-            found, margins, log = self._predict(source, written(weights, names), asked, seed)
-            second, _, _ = waiting.result()
+        second, _, _ = self._predict(source, fewer, again, seed + 1, self._is_train(whole))
         differs = less.disagreement(self._problem, whole, found[confirmed]["states"], second[confirmed]["states"])
         if differs is not None:
             message = f"asked again for fewer and shorter trajectories, it predicts otherwise: {differs}"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
 import pytest
+from sandboxes import children_of, zygote_of
 from score_attacks import (
     BESIDE_THE_NUMBERS,
     HEADER,
     HONEST,
+    IN_PREDICT,
     MEMORY,
     NO_GAIN,
     REFUSED_PREDICTIONS,
@@ -171,6 +175,21 @@ def test_nothing_but_numbers_gets_from_a_fit_to_its_predictions(
     assert "ONLY NUMBERS" in found.log
     assert "LEFT" not in found.log
     assert found.weights == honest.weights, "nor to whoever is handed the model"
+
+
+def test_what_is_compared_is_never_made_side_by_side(
+    evaluate: Callable[[str], Outcome], evaluator: Evaluator, honest: Outcome
+) -> None:
+    """Own: two processes that run at once can tell each other what only one of them was given, by how busy they are."""
+    slow = IN_PREDICT.format(change="__import__('time').sleep(0.5)")
+    zygote, most = zygote_of(evaluator._sandbox), 0
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(evaluate, HONEST + slow)
+        while not running.done():
+            most = max(most, len(children_of(zygote)))
+            time.sleep(0.02)
+    assert running.result().evaluation.validation == honest.evaluation.validation
+    assert most == 1
 
 
 def test_what_it_is_called_is_one_line(evaluate: Callable[[str], Outcome]) -> None:
