@@ -17,7 +17,7 @@ from typing import Any
 
 from archsearch.candidate.candidate import Candidate, content_id
 from archsearch.candidate.check import check
-from archsearch.candidate.constants import count_constants
+from archsearch.candidate.constants import count_constants, without_remarks
 from archsearch.candidate.outcome import Evaluation, Score
 from archsearch.errors import NothingFoundError, RequestError
 from archsearch.evaluation.claims import claimed_terms, described
@@ -194,9 +194,10 @@ class Evaluator:
         whole = asked[confirmed].part
         less = reduced(whole, chance(self._problem, content_id(source), seed))
         names = {name: name for one in asked.values() for name in one.part.trajectories.ids}
-        found, margins, log = self._predict(source, written(weights, names), asked, seed)
+        program = _program(source)
+        found, margins, log = self._predict(program, written(weights, names), asked, seed)
         again, fewer = {confirmed: Asked(less.part)}, written(weights, less.names)
-        second, _, _ = self._predict(source, fewer, again, seed + 1, self._is_train(whole))
+        second, _, _ = self._predict(program, fewer, again, seed + 1, self._is_train(whole))
         differs = less.disagreement(self._problem, whole, found[confirmed]["states"], second[confirmed]["states"])
         if differs is not None:
             message = f"asked again for fewer and shorter trajectories, it predicts otherwise: {differs}"
@@ -281,6 +282,14 @@ def seed_of(candidate: Candidate, seed: int) -> int:
 def no_change(problem: Problem) -> float:
     """Validation nrmse of the prediction that nothing changes: what a model must beat to be one."""
     return score(problem, problem.validation, held_state(problem.validation)).nrmse
+
+
+def _program(source: str) -> str:
+    """What predictions are made with: a table in a comment would be a weight that nobody counts."""
+    try:
+        return without_remarks(source)
+    except ValueError as error:
+        raise FailedError(check_failure([str(error)])) from error
 
 
 def _finite(found: Score, log: str) -> Score:

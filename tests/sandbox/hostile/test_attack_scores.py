@@ -177,6 +177,26 @@ def test_nothing_but_numbers_gets_from_a_fit_to_its_predictions(
     assert found.weights == honest.weights, "nor to whoever is handed the model"
 
 
+def test_a_table_in_a_comment_is_not_there_when_it_predicts(
+    evaluate: Callable[[str], Outcome], honest: Outcome
+) -> None:
+    """Own: the constants of a source are counted, its remarks are not, and whoever reads its own source has them."""
+    looking = """
+
+import sys
+# HIDDEN in a comment
+"HIDDEN in a statement"
+_frame = sys._getframe()
+while "given" not in _frame.f_locals: _frame = _frame.f_back
+_given = _frame.f_locals["given"]
+if "weights" in _given: print("HID" + "DEN" in bytes(_given["source"]).decode())
+"""
+    found = evaluate(HONEST.replace('"""A tank."""', '"""HIDDEN in a docstring"""') + looking)
+    assert found.evaluation.validation == honest.evaluation.validation, found.evaluation.failure
+    assert "False" in found.log
+    assert "True" not in found.log
+
+
 def test_what_is_compared_is_never_made_side_by_side(
     evaluate: Callable[[str], Outcome], evaluator: Evaluator, honest: Outcome
 ) -> None:
