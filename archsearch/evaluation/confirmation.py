@@ -3,9 +3,9 @@
 A rollout may depend on the fitted model, on what is seen of its own trajectory, and on inputs up to the moment that is
 predicted. So a second process is asked for some of the trajectories, in another order and by other names, all but one
 cut at a time drawn by chance, with another seed and without what the fit left of trajectories that are not asked for.
-Where both predict they must agree. A candidate that looks at other trajectories, at future
-inputs or at the clock of chance then fails; one that knows which of the two it is asked for gains nothing by it,
-because what it does with all must be what it can do with less.
+Where both predict they must agree. A candidate that looks at other trajectories, at future inputs or at the clock of
+chance then fails; one that knows which of the two it is asked for gains nothing by it, because what it does with all
+must be what it can do with less.
 """
 
 from __future__ import annotations
