@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
+from typing import TypeGuard
 
 DECLARATIONS = ("Param", "Net")
 GUESSES = "algebraic_variables"
@@ -35,6 +36,22 @@ def count_constants(source: str) -> int:
     names = sum(len(node.value) for node, _ in found if isinstance(node.value, str) and _is_name(node.value))
     declared = sum(max(0, _numbers_inside(node) - OF_A_DECLARATION) for node in ast.walk(tree) if _is_declaration(node))
     return sum(_numbers_in(node, parent) for node, parent in found) + _carried(max(0, names - NAMES)) + declared
+
+
+def without_remarks(source: str) -> str:
+    """The same program without what is not counted: comments, docstrings, how it is laid out.
+
+    Raises:
+        ValueError: it is no Python, or nested too deeply to be written out.
+    """
+    try:
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if _is_docstring(node):
+                node.value = ast.Constant("")
+        return ast.unparse(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"it cannot be read as Python: {error}") from error
 
 
 def _constants(tree: ast.AST, outside: bool) -> Iterator[tuple[ast.Constant, ast.AST]]:
@@ -73,7 +90,7 @@ def _is_declaration(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in DECLARATIONS
 
 
-def _is_docstring(node: ast.AST) -> bool:
+def _is_docstring(node: ast.AST) -> TypeGuard[ast.Expr]:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 

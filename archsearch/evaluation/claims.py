@@ -7,7 +7,7 @@ standard errors are claims. All text is cut and freed of control characters befo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from archsearch.candidate.outcome import FittedLimit, FittedNet, FittedParameter, FittedState, FittedTerm
@@ -23,6 +23,8 @@ MEANINGLESS = 1e6
 MOST_LETTERS = 120
 MOST_TERMS = 64
 """A prediction is made without each of them in turn."""
+MOST_NAMES = 512
+"""Of parameters, limits, nets, or parts of one, which a person and an LLM are shown."""
 
 
 def claimed_terms(claims: dict[str, Any]) -> tuple[str, ...]:
@@ -63,7 +65,13 @@ def described(problem: Problem, claims: dict[str, Any], arrays: Arrays, without:
 
 
 def _text(value: Any) -> str:
-    return printable(str(value))[:MOST_LETTERS]
+    """One line, so that it cannot begin another one in a table, a list or a prompt."""
+    return " ".join(printable(str(value)).split())[:MOST_LETTERS]
+
+
+def _few(said: Sized) -> None:
+    if len(said) > MOST_NAMES:
+        raise ValueError(f"{len(said)} names")
 
 
 def _number(value: Any) -> float | None:
@@ -73,6 +81,7 @@ def _number(value: Any) -> float | None:
 def _parameters(problem: Problem, claims: dict[str, Any], arrays: Arrays) -> dict[str, FittedParameter]:
     errors, identified = claims.get("std_error", {}), claims.get("identified", {})
     references = {(item.name, item.unit): item.reference for item in problem.space.parameters}
+    _few(claims.get("parameters", {}))
     found = {}
     for name, declared in claims.get("parameters", {}).items():
         value = arrays.get(f"param.{name}")
@@ -107,6 +116,7 @@ def _hidden_states(problem: Problem, claims: dict[str, Any]) -> dict[str, Fitted
 
 def _limits(said: dict[str, Any]) -> dict[str, FittedLimit]:
     train, validation = said.get("train", {}), said.get("validation", {})
+    _few([*train, *validation])
     return {
         _text(name): FittedLimit(
             train=_number(train.get(name, {}).get("least")),
@@ -142,6 +152,7 @@ def _worth(problem: Problem, without: Arrays, name: str) -> float | None:
 
 def _nets(claims: dict[str, Any], arrays: Arrays) -> dict[str, FittedNet]:
     said: Mapping[str, Any] = claims.get("nets", {})
+    _few([*said, *(part for net in said.values() for key in ("inputs", "hidden") for part in net.get(key, ()))])
     return {
         _text(name): FittedNet(
             role=_text(net.get("role")),

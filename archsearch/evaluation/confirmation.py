@@ -1,10 +1,11 @@
 """A prediction is asked for twice, the second time with less: what it may not depend on must not change it.
 
 A rollout may depend on the fitted model, on what is seen of its own trajectory, and on inputs up to the moment that is
-predicted. So a second process is asked for some of the trajectories, in another order, each cut at a time drawn by
-chance, with another seed. Where both predict they must agree. A candidate that looks at other trajectories, at future
-inputs or at the clock of chance then fails; one that knows which of the two it is asked for gains nothing by it,
-because what it does with all must be what it can do with less.
+predicted. So a second process is asked for some of the trajectories, in another order and by other names, all but one
+cut at a time drawn by chance, with another seed and without what the fit left of trajectories that are not asked for.
+Where both predict they must agree. A candidate that looks at other trajectories, at future inputs or at the clock of
+chance then fails; one that knows which of the two it is asked for gains nothing by it, because what it does with all
+must be what it can do with less.
 """
 
 from __future__ import annotations
@@ -31,12 +32,19 @@ class Reduced:
     Attributes:
         part: some of the trajectories, cut.
         rows: (R,), where they stand in the whole.
+        known: their names there; a name may say more of a trajectory than a model may use.
         ends: (R,), how many samples of each are left.
     """
 
     part: Part
     rows: list[int]
+    known: tuple[str, ...]
     ends: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the trajectories are called in the part, by their names in the whole."""
+        return dict(zip(self.known, self.part.trajectories.ids, strict=True))
 
     def disagreement(self, problem: Problem, whole: Part, predicted: Floats, again: Floats) -> str | None:
         """What differs, in words; None if both predictions agree.
@@ -64,7 +72,10 @@ class Reduced:
 
 
 def reduced(part: Part, generator: np.random.Generator) -> Reduced:
-    """Half of the trajectories in another order, each cut somewhere behind its middle and behind what is given."""
+    """Half of the trajectories in another order, cut somewhere behind its middle and behind what is given.
+
+    The first of several is not cut, so that its end is seen without the others, too.
+    """
     many = len(part.trajectories)
     rows = [int(row) for row in generator.permutation(many)[: (many + 1) // 2]]
     lengths = part.trajectories.lengths[rows]
@@ -72,13 +83,16 @@ def reduced(part: Part, generator: np.random.Generator) -> Reduced:
     whole_is_given = seen > lengths
     earliest = np.minimum(np.maximum(np.where(whole_is_given, 0, seen), (lengths + 1) // 2), lengths)
     ends = generator.integers(earliest, lengths + 1)
-    cut = part.trajectories.take(rows).until(ends)
+    if len(rows) > 1:
+        ends[0] = lengths[0]
+    some = part.trajectories.take(rows)
+    cut = replace(some, ids=tuple(map(str, range(len(rows))))).until(ends)
     width = cut.times.shape[1]
     inside = cut.valid
     less = replace(
         part, trajectories=cut, given=part.given[rows, :width] & inside, scored=part.scored[rows, :width] & inside
     )
-    return Reduced(less, rows, ends)
+    return Reduced(less, rows, some.ids, ends)
 
 
 def chance(problem: Problem, candidate_id: str, seed: int) -> np.random.Generator:

@@ -8,16 +8,16 @@ counted too, and its diagnostics are recorded as what it said.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from archsearch.candidate.candidate import Candidate, content_id
 from archsearch.candidate.check import check
-from archsearch.candidate.constants import count_constants
+from archsearch.candidate.constants import count_constants, without_remarks
 from archsearch.candidate.outcome import Evaluation, Score
 from archsearch.errors import NothingFoundError, RequestError
 from archsearch.evaluation.claims import claimed_terms, described
@@ -31,7 +31,7 @@ from archsearch.evaluation.failures import (
 )
 from archsearch.evaluation.predictions import Asked, bytes_of, read_predictions
 from archsearch.evaluation.result import Arrays, Outcome
-from archsearch.evaluation.weights import Expected, count_weights, read_weights
+from archsearch.evaluation.weights import Expected, count_weights, read_weights, written
 from archsearch.problem.problem import Part, PartName, Problem
 from archsearch.sandbox.progress import Tell, Told, nobody
 from archsearch.sandbox.report import Report
@@ -119,7 +119,8 @@ class Evaluator:
         Raises:
             FailedError: it leaves no prediction, or two that differ.
         """
-        return self._predicted(source, weights, {"part": Asked.for_drawing(part)}, "part", seed)[0]["part"]
+        asked = {"part": Asked.for_drawing(part)}
+        return self._predicted(source, read_weights(weights), asked, "part", seed)[0]["part"]
 
     def score(self, source: str, weights: bytes, part_name: PartName) -> Score:
         """Predict one part of the data with a fitted candidate, then score it here.
@@ -156,7 +157,7 @@ class Evaluator:
             TRAIN: Asked.for_drawing(problem.train, claimed_terms(claims)),
             VALIDATION: Asked.for_drawing(problem.validation),
         }
-        found, margins, said = self._predicted(source, weights, asked, VALIDATION, seed)
+        found, margins, said = self._predicted(source, arrays, asked, VALIDATION, seed)
         without = {name.removeprefix("without."): array for name, array in found[TRAIN].items() if "without." in name}
         known = described(problem, claims | {jobs.MARGINS: margins}, arrays, without)
         record = Evaluation.of(candidate, number).model_copy(
@@ -164,12 +165,13 @@ class Evaluator:
                 "status": "ok",
                 "train": score(problem, problem.train, found[TRAIN]["states"]),
                 "validation": _finite(score(problem, problem.validation, found[VALIDATION]["states"]), log),
-                "weights": count_weights(arrays, self._expected(known["parameters"])),
+                "weights": count_weights(arrays, self._expected(source, known["parameters"])),
                 "constants": count_constants(source),
                 **known,
             }
         )
-        return Outcome(record, weights, _kept(found), log + said)
+        names = {name: name for name in problem.train.trajectories.ids}
+        return Outcome(record, written(arrays, names), _kept(found), log + said)
 
     def _fitted(self, source: str, seed: int, tell: Tell) -> tuple[bytes, dict[str, Any], str]:
         """Weights, claims and log of a fit."""
@@ -182,19 +184,20 @@ class Evaluator:
         return report.blob, report.header or {}, report.log
 
     def _predicted(
-        self, source: str, weights: bytes, asked: Mapping[str, Asked], confirmed: str, seed: int
+        self, source: str, weights: Arrays, asked: Mapping[str, Asked], confirmed: str, seed: int
     ) -> tuple[dict[str, Arrays], dict[str, Any], str]:
         """Predictions of some parts by name, what was said of limits on each, and the log.
 
-        One of them is asked for again at the same time.
+        One of them is asked for again, once the process that made it has ended: two that run side by side could tell
+        each other what only one of them was given.
         """
         whole = asked[confirmed].part
         less = reduced(whole, chance(self._problem, content_id(source), seed))
-        with ThreadPoolExecutor(1) as beside:
-            again = {confirmed: Asked(less.part)}
-            waiting = beside.submit(self._predict, source, weights, again, seed + 1, self._is_train(whole))
-            found, margins, log = self._predict(source, weights, asked, seed)
-            second, _, _ = waiting.result()
+        names = {name: name for one in asked.values() for name in one.part.trajectories.ids}
+        program = _program(source)
+        found, margins, log = self._predict(program, written(weights, names), asked, seed)
+        again, fewer = {confirmed: Asked(less.part)}, written(weights, less.names)
+        second, _, _ = self._predict(program, fewer, again, seed + 1, self._is_train(whole))
         differs = less.disagreement(self._problem, whole, found[confirmed]["states"], second[confirmed]["states"])
         if differs is not None:
             message = f"asked again for fewer and shorter trajectories, it predicts otherwise: {differs}"
@@ -264,10 +267,11 @@ class Evaluator:
     def _is_train(self, part: Part) -> bool:
         return part is self._problem.train
 
-    def _expected(self, parameters: Mapping[str, Any]) -> Expected:
+    def _expected(self, source: str, parameters: Mapping[str, Any]) -> Expected:
         space, train = self._problem.space, self._problem.train.trajectories
         seen = len(space.states) + len(space.inputs)
-        return Expected(train.states.shape[2:], seen, frozenset(train.ids), parameters)
+        named = [name for name in parameters if name in source]
+        return Expected(train.states.shape[2:], seen, frozenset(train.ids), named, source)
 
 
 def seed_of(candidate: Candidate, seed: int) -> int:
@@ -280,7 +284,17 @@ def no_change(problem: Problem) -> float:
     return score(problem, problem.validation, held_state(problem.validation)).nrmse
 
 
+def _program(source: str) -> str:
+    """What predictions are made with: a table in a comment would be a weight that nobody counts."""
+    try:
+        return without_remarks(source)
+    except ValueError as error:
+        raise FailedError(check_failure([str(error)])) from error
+
+
 def _finite(found: Score, log: str) -> Score:
+    if not math.isfinite(found.nrmse) and not found.diverged:
+        raise FailedError(diverged_failure("its held-out rollouts are too far off for their error to be a number"), log)
     if found.diverged:
         message = f"{found.diverged} of {found.trajectories} held-out rollouts cannot be integrated to their end"
         raise FailedError(diverged_failure(message), log)

@@ -37,7 +37,7 @@ def check_failure(findings: Sequence[str]) -> Failure:
 def result_failure(message: str) -> Failure:
     """It left something else than what was asked for."""
     return Failure(
-        kind="result", message=message, remedy="Leave results to the trainer; a candidate only states equations."
+        kind="result", message=_told(message), remedy="Leave results to the trainer; a candidate only states equations."
     )
 
 
@@ -74,7 +74,12 @@ def _said(header: dict[str, Any] | None) -> Failure | None:
         return None
     kind = said.get("kind")
     kind = kind if isinstance(kind, str) and kind in REMEDIES else "fit"
-    return Failure(kind=kind, message=printable(str(said.get("message", "")))[:MOST_LETTERS], remedy=REMEDIES[kind])
+    return Failure(kind=kind, message=_told(str(said.get("message", ""))), remedy=REMEDIES[kind])
+
+
+def _told(message: str) -> str:
+    """What a candidate had a hand in: cut, without control characters, and never nothing."""
+    return printable(message).strip()[:MOST_LETTERS] or "it did not say why"
 
 
 def _crash(report: Report) -> Failure | None:

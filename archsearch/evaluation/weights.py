@@ -1,7 +1,8 @@
 """The weights that a fit returns: safetensors that a stranger wrote, read strictly and counted here.
 
 The file is read by these few lines and not by a library, so that what is accepted is exactly this: a JSON header of
-bounded length, float64 arrays that lie one behind the other without gap or overlap, every number finite.
+bounded length, float64 arrays that lie one behind the other without gap or overlap, every number finite. What is kept
+and handed on is written anew: names, shapes and numbers are all that comes through, and what counts.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save
 
 from archsearch.evaluation.failures import FailedError, result_failure
 from archsearch.evaluation.result import Arrays
@@ -24,7 +26,9 @@ from archsearch.training.predict import INITIAL, SCALE, SPREAD, STIFF
 MOST_HEADER_BYTES = 1 << 20
 MOST_LETTERS = 300
 """Of a name."""
-FITTED = re.compile(r"net\.[^.]+\.(weight|bias)_\d+")
+BYTES = 8
+"""Of a number: as many letters carry as much."""
+FITTED = re.compile(r"net\.([^.]+)\.(weight|bias)_\d{1,2}")
 CALIBRATED = re.compile(r"net\.([^.]+)\.(mean|std|scale|shift)")
 
 
@@ -62,7 +66,7 @@ def _array(name: str, said: dict[str, Any], data: memoryview, start: int) -> tup
         raise ValueError(f"{name[:MOST_LETTERS]} is not float64")
     if len(name) > MOST_LETTERS or not name.isprintable():
         raise ValueError("a name is not one that the trainer gives")
-    if not all(type(size) is int and size >= 0 for size in (begin, end, *shape)) or len(shape) > 4:
+    if not all(type(size) is int and size >= 0 for size in (begin, end, *shape)) or len(shape) > 4 or 0 in shape:
         raise ValueError(f"{name} has no shape")
     if begin != start or end - begin != 8 * math.prod(shape) or end > len(data):
         raise ValueError(f"{name} does not lie where it should")
@@ -70,6 +74,18 @@ def _array(name: str, said: dict[str, Any], data: memoryview, start: int) -> tup
     if not np.isfinite(array).all():
         raise ValueError(f"{name} is not finite")
     return array, end
+
+
+def written(arrays: Arrays, trajectories: Mapping[str, str]) -> bytes:
+    """The arrays as safetensors, of fitted initial states those of some trajectories alone.
+
+    Args:
+        arrays: what `read_weights` gave.
+        trajectories: what they are to be called, by name: no rollout but their own has a use for where they start.
+    """
+    called = {f"{INITIAL}.{name}": f"{INITIAL}.{now}" for name, now in trajectories.items()}
+    starts = {called[name]: array for name, array in arrays.items() if name in called}
+    return save(starts | {name: array for name, array in arrays.items() if not name.startswith(f"{INITIAL}.")})
 
 
 @dataclass(frozen=True)
@@ -81,12 +97,14 @@ class Expected:
         seen: the number of states and inputs: the most that a net is calibrated by.
         trajectories: the names of the training trajectories, which have an initial state each.
         parameters: the names of the declared parameters.
+        source: the candidate, in which its nets have their names.
     """
 
     state: tuple[int, ...]
     seen: int
     trajectories: Collection[str]
     parameters: Collection[str]
+    source: str
 
     def is_known(self, name: str, array: Floats) -> bool:
         """Whether an array is one of those."""
@@ -99,6 +117,11 @@ class Expected:
             return array.shape == (1,)
         return False
 
+    def letters(self, name: str) -> int:
+        """How many numbers the letters of a name can carry; none if it is that of a part of a net in the source."""
+        match = FITTED.fullmatch(name) or CALIBRATED.fullmatch(name)
+        return 0 if match is not None and match[1] in self.source else math.ceil(len(name.encode()) / BYTES)
+
     def is_calibration(self, name: str, arrays: Arrays) -> bool:
         """Whether an array holds the scales of a net that is there: of one that has at least as many fitted numbers."""
         match, size = CALIBRATED.fullmatch(name), arrays[name].size
@@ -109,12 +132,12 @@ def count_weights(arrays: Arrays, expected: Expected) -> int:
     """How many numbers the candidate carries from its fit into its predictions, declared parameters apart.
 
     Everything counts that is not known to be something else: what a candidate hides among its arrays, the training
-    data, say, makes it as large as it is.
+    data, say, makes it as large as it is. So do the letters of a name that is none of the trainer's.
     """
     return sum(
-        array.size
+        expected.letters(name) + (0 if expected.is_calibration(name, arrays) else array.size)
         for name, array in arrays.items()
-        if not expected.is_known(name, array) and not expected.is_calibration(name, arrays)
+        if not expected.is_known(name, array)
     )
 
 

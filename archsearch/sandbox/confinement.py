@@ -154,6 +154,9 @@ def _leaving(parent_pid: int) -> Iterator[Step]:
     for number in _handled_signals():
         yield Step(f"take back what signal {number} does", "signal", (number, signal.SIG_DFL))
     yield Step("let all signals in", "sigprocmask", (signal.SIG_SETMASK, kernel.in_memory(NO_SIGNALS), 0))
+    # what was open already is shared with every other job, and so are its flags, which each of them can set and read
+    yield Step("close the parent's standard input", "close", (0,))
+    yield Step("open one of its own", "open", (kernel.in_memory(b"/dev/null\0"), os.O_RDONLY), answer=0)
     yield Step("keep what it makes to itself", "umask", (0o077,))
     yield Step("go to the root folder", "chdir", (kernel.in_memory(b"/\0"),))
 

@@ -6,7 +6,7 @@ other process, no right and no new file. An allow-list keeps that promise for ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 OWN_PID = "own pid"
@@ -14,11 +14,15 @@ OWN_PID = "own pid"
 
 
 class Answer(Enum):
-    """What the kernel does with a call that a rule lets through."""
+    """What the kernel does with a call."""
 
     RUN = "run"
+    REFUSED = "refused"
+    """Say EPERM."""
     UNKNOWN = "unknown"
     """Say ENOSYS, as a kernel that lacks the call, so that the C library takes the older one."""
+    CHANGED = "changed"
+    """Say EAGAIN, which of a lock means that it has changed meanwhile, so that the caller looks again."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,15 @@ class WithoutBits:
     bits: int
 
 
-Check = OneOf | NoneOf | WithoutBits
+@dataclass(frozen=True)
+class WithBits:
+    """An argument (an `int`) must have one of some bits at least."""
+
+    argument: int
+    bits: int
+
+
+Check = OneOf | NoneOf | WithoutBits | WithBits
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,7 @@ class Rule:
         reason: why a candidate needs them, and why they are safe.
         check: what an argument must be; without it, any argument will do.
         answer: what happens to a call that passes.
+        otherwise: what happens to one that does not.
         paths: whether they name files, so that they need Landlock beside them.
     """
 
@@ -71,13 +84,19 @@ class Rule:
     reason: str
     check: Check | None = None
     answer: Answer = Answer.RUN
+    otherwise: Answer = Answer.REFUSED
     paths: bool = False
 
 
 def _rule(
-    calls: str, reason: str, check: Check | None = None, answer: Answer = Answer.RUN, paths: bool = False
+    calls: str,
+    reason: str,
+    check: Check | None = None,
+    answer: Answer = Answer.RUN,
+    otherwise: Answer = Answer.REFUSED,
+    paths: bool = False,
 ) -> Rule:
-    return Rule(tuple(calls.split()), reason, check, answer, paths)
+    return Rule(tuple(calls.split()), reason, check, answer, otherwise, paths)
 
 
 PTHREAD_FLAGS = (0x3D0F00, 0x7D0F00)
@@ -96,6 +115,9 @@ PRCTL = (15, 16, 0x53564D41, 3)
 NOT_READING = 0o3 | 0o100 | 0o1000 | 0o10000000
 """Bits of open(2) that do more or less than read: the access mode (WRONLY, RDWR), CREAT, TRUNC, and PATH, a handle that
 Landlock does not see. TMPFILE needs one of the first. From asm-generic/fcntl.h, the same on both architectures."""
+
+FUTEX_PRIVATE = 128
+"""FUTEX_PRIVATE_FLAG of linux/futex.h."""
 
 UNCOUNTED = 0x1 | 0x100 | 0x40000
 """Bits of mmap(2), MAP_SHARED, MAP_GROWSDOWN and MAP_HUGETLB, for memory that no limit counts: shared pages stay when
@@ -120,7 +142,7 @@ HARMLESS = (
         "reading clocks and sleeping; its timers signal only itself",
     ),
     _rule(
-        "futex futex_waitv set_robust_list rseq set_tid_address membarrier sched_yield",
+        "set_robust_list rseq set_tid_address membarrier sched_yield",
         "locks and start of threads, all within its own memory",
     ),
     _rule(
@@ -136,7 +158,8 @@ HARMLESS = (
         "uname sysinfo getrusage getrlimit getcpu sched_get_priority_max sched_get_priority_min"
         " sched_getaffinity sched_getparam sched_getscheduler",
         "facts about machine and use that libraries size their thread pools by; the last three take any process number,"
-        " because thread libraries ask them of their threads, and so tell whether a number is in use",
+        " because thread libraries ask them of their threads, and so tell whether a number is in use; no job can set"
+        " what they tell of it, else another could read that",
     ),
     _rule("getrandom", "seeds; on x86 the processor gives the same without a call"),
     _rule("exit exit_group", "ending itself"),
@@ -159,6 +182,14 @@ CHECKED = (
         answer=Answer.UNKNOWN,
     ),
     _rule(
+        "futex",
+        "locks of its own threads; one that is not private may lie in a page of a file, say of a library, that other"
+        " jobs have too: who waits there hears who wakes. The C library waits like that for the end of a thread; it is"
+        " told to look again, until the thread has ended",
+        WithBits(1, FUTEX_PRIVATE),
+        otherwise=Answer.CHANGED,
+    ),
+    _rule(
         "kill tgkill",
         "abort() and raise() signal the process itself; the search and other candidates must not hear from it",
         OneOf(0, (OWN_PID,)),
@@ -167,9 +198,6 @@ CHECKED = (
         "prlimit64",
         "reading and lowering its own limits; of another process it could lower them",
         OneOf(0, (0, OWN_PID)),
-    ),
-    _rule(
-        "sched_setaffinity", "thread pools pin themselves; other processes must not be moved", OneOf(0, (0, OWN_PID))
     ),
     _rule(
         "fcntl",
@@ -200,8 +228,9 @@ PATHS = (
     _rule("openat", "the same as open", WithoutBits(2, NOT_READING), paths=True),
     _rule("getdents64", "listing the folders of the Python libraries, which an import does", paths=True),
     _rule(
-        "stat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd statfs fstatfs",
-        "an import asks whether files exist; Landlock does not cover these, so they tell it of files elsewhere, too",
+        "stat lstat newfstatat statx access faccessat faccessat2 getcwd statfs fstatfs",
+        "an import asks whether files exist; Landlock does not cover these, so they tell it of files elsewhere, too."
+        " Nor does it cover reading where a link points, which is content, and which no import needs",
         paths=True,
     ),
 )
@@ -225,6 +254,7 @@ GPU = (
     _rule("mmap", "memory is shared with the driver; how much, the address space of a GPU job does not limit either"),
     _rule("open", "device files are opened for writing; which ones, Landlock decides", paths=True),
     _rule("openat", "the same as open", paths=True),
+    _rule("readlink readlinkat", "what /sys says of a device is reached over links", paths=True),
     _rule("mbind get_mempolicy set_mempolicy", "placing pinned memory near the GPU"),
 )
 """What a GPU needs besides; a rule here takes the place of the one for the same call. Not verified: see gpu.py."""
@@ -252,4 +282,4 @@ def _without(usual: tuple[Rule, ...], others: tuple[Rule, ...]) -> tuple[Rule, .
     """The usual rules, less the calls that others speak of."""
     spoken = {call for rule in others for call in rule.calls}
     kept = ((rule, tuple(call for call in rule.calls if call not in spoken)) for rule in usual)
-    return tuple(Rule(calls, rule.reason, rule.check, rule.answer, rule.paths) for rule, calls in kept if calls)
+    return tuple(replace(rule, calls=calls) for rule, calls in kept if calls)

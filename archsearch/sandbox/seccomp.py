@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from archsearch.sandbox import kernel
-from archsearch.sandbox.rules import OWN_PID, Answer, Check, NoneOf, Rule, WithoutBits
+from archsearch.sandbox.rules import OWN_PID, Answer, Check, NoneOf, Rule, WithBits, WithoutBits
 from archsearch.sandbox.steps import Step, system_call
 
 LOAD, IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -30,6 +30,12 @@ ERRNO = 0x00050000
 
 REFUSE = ERRNO | errno.EPERM
 UNKNOWN = ERRNO | errno.ENOSYS
+VERDICTS = {
+    Answer.RUN: ALLOW,
+    Answer.REFUSED: REFUSE,
+    Answer.UNKNOWN: UNKNOWN,
+    Answer.CHANGED: ERRNO | errno.EAGAIN,
+}
 
 NUMBER, ARCHITECTURE = 0, 4
 X32 = 0x40000000
@@ -121,8 +127,8 @@ def _guards(table: kernel.Table) -> Iterator[Instruction]:
 def _rule(rule: Rule, table: kernel.Table) -> tuple[Instruction, ...]:
     """If the call is one of this rule's, decide; else go on below it. The number stays loaded until then."""
     numbers = [table.numbers[name] for name in rule.calls if name in table.numbers]
-    verdict = _end(ALLOW if rule.answer is Answer.RUN else UNKNOWN)
-    decide = (*_check(rule.check), verdict, _end(REFUSE)) if rule.check else (verdict,)
+    verdict, otherwise = _end(VERDICTS[rule.answer]), _end(VERDICTS[rule.otherwise])
+    decide = (*_check(rule.check), verdict, otherwise) if rule.check else (verdict,)
     return (*_any_of(numbers, len(decide)), *decide) if numbers else ()
 
 
@@ -133,6 +139,8 @@ def _check(check: Check) -> tuple[Instruction, ...]:
         return (_load(lower), *_none_of(check.values))
     if isinstance(check, WithoutBits):
         return (_load(lower), Instruction(IF_ANY_BIT, check.bits, 1, 0))
+    if isinstance(check, WithBits):
+        return (_load(lower), Instruction(IF_ANY_BIT, check.bits, 0, 1))
     tests = (_load(lower), *_any_of(check.values, 1))
     if check.words == 1:
         return tests

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from archsearch.candidate.baselines import physics_as_given, physics_plus_net
-from archsearch.candidate.constants import count_constants
+from archsearch.candidate.constants import count_constants, without_remarks
 from archsearch.candidate.render import render
 from archsearch.problem.loading import load_problem
 
@@ -51,3 +54,35 @@ def test_what_is_rendered_from_genes_has_no_constant_of_its_own() -> None:
 
 def test_a_table_in_the_source_is_as_large_as_one_in_the_weights() -> None:
     assert count_constants(f"TABLE = {[round(0.1 * k, 3) for k in range(1, 501)]}") == 500
+
+
+def test_without_remarks_it_is_the_same_program_and_no_more() -> None:
+    source = '''"""A title.
+
+0.123 0.456
+"""
+from __future__ import annotations
+
+# 0.789
+class Candidate:
+    """Numbers: 1 2 3."""
+
+    def rhs(self, t, x, u):
+        "4.5"
+        6.7
+        return   {"a":x.a*-0.1, "b": f"{t!r:>{3}}"}  # 8.9
+'''
+    bare = without_remarks(source)
+    assert not any(remark in bare for remark in ("title", "0.456", "0.789", "Numbers", "4.5", "6.7", "8.9"))
+    assert without_remarks(bare) == bare
+    assert count_constants(bare) == count_constants(source)
+    for text in (source, bare):
+        defined: dict[str, Any] = {}
+        exec(text, defined)
+        assert defined["Candidate"]().rhs(1.5, SimpleNamespace(a=2.0), None) == {"a": -0.2, "b": "1.5"}
+
+
+@pytest.mark.parametrize("source", ["def", "x = " + "(" * 500 + ")" * 500, "x = " + "-" * 50_000 + "1", "\0"])
+def test_what_cannot_be_written_out_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="cannot be read as Python"):
+        without_remarks(source)

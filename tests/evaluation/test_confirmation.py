@@ -141,7 +141,10 @@ def check_less(whole: Part, less: Reduced) -> None:
     """What is left is what was there, in its own place."""
     trajectories, rows = less.part.trajectories, less.rows
     assert len(rows) == len(set(rows)) == (len(whole.trajectories) + 1) // 2
-    assert trajectories.ids == tuple(whole.trajectories.ids[row] for row in rows)
+    assert less.known == tuple(whole.trajectories.ids[row] for row in rows)
+    assert trajectories.ids == tuple(map(str, range(len(rows))))
+    assert list(less.names) == list(less.known)
+    assert less.ends[0] == whole.trajectories.lengths[rows[0]], "one is seen to its end"
     for i, (row, end) in enumerate(zip(rows, less.ends, strict=True)):
         length = int(whole.trajectories.lengths[row])
         assert length / 2 <= end <= length

@@ -98,6 +98,8 @@ def test_any_bytes_are_weights_or_a_failure(content: bytes) -> None:
         written({"a": said(0, 8, [-1, -1])}, b"x" * 8),
         written({"\x1b[2J": said(0, 8, [1])}, b"x" * 8),
         written({"a" * 1000: said(0, 8, [1])}, b"x" * 8),
+        written({"a": said(0, 0, [0])}),
+        written({"a": said(0, 0, [12345, 67890, 0])}),
         written({"__metadata__": {"x": "y"}}),
         b"\x80\x04K\x01.",
     ],
@@ -127,7 +129,13 @@ def test_reading_weights_copies_nothing() -> None:
     assert most < 1 << 20, "one byte a number, to see which are finite"
 
 
-EXPECTED = Expected(state=(2,), seen=3, trajectories=frozenset({"1"}), parameters=frozenset({"a"}))
+EXPECTED = Expected(
+    state=(2,),
+    seen=3,
+    trajectories=frozenset({"1"}),
+    parameters=frozenset({"a"}),
+    source="a = Param(1.0); f = Net(('x',))",
+)
 
 
 @pytest.mark.parametrize(
@@ -135,21 +143,24 @@ EXPECTED = Expected(state=(2,), seen=3, trajectories=frozenset({"1"}), parameter
     [
         ("param.a", (), 0),
         ("raw.a", (), 0),
-        ("param.a", (50,), 50),
-        ("param.hidden", (), 1),
+        ("param.a", (50,), 50 + 1),
+        ("param.hidden", (), 1 + 2),
         ("net.f.weight_0", (3, 4), 12),
         ("net.f.bias_0", (4,), 4),
         ("net.f.mean", (3,), 3),
         ("net.f.mean", (4,), 4),
-        ("net.f.memory", (300,), 300),
+        ("net.f.memory", (300,), 300 + 2),
+        ("net.unwritten.weight_0", (3, 4), 12 + 3),
+        ("net.f.weight_" + 200 * "7", (1,), 1 + 27),
+        ("\N{PILE OF POO}" * 80, (1,), 1 + 40),
         ("initial", (2,), 0),
         ("initial.1", (2,), 0),
-        ("initial.1", (200,), 200),
-        ("initial.2", (2,), 2),
+        ("initial.1", (200,), 200 + 2),
+        ("initial.2", (2,), 2 + 2),
         ("training.stiff", (1,), 0),
-        ("training.stiff", (9,), 9),
+        ("training.stiff", (9,), 9 + 2),
         ("training.scale", (2,), 0),
-        ("training data", (1000,), 1000),
+        ("training data", (1000,), 1000 + 2),
     ],
 )
 def test_what_a_candidate_carries_counts_whatever_it_is_called(name: str, shape: tuple[int, ...], counted: int) -> None:
@@ -158,7 +169,7 @@ def test_what_a_candidate_carries_counts_whatever_it_is_called(name: str, shape:
 
 def test_the_scales_of_a_net_do_not_count_where_there_is_one() -> None:
     fitted, scales = {"net.f.weight_0": np.zeros((4, 3))}, {"net.f.mean": np.zeros(3), "net.g.mean": np.zeros(3)}
-    assert count_weights(fitted | scales, EXPECTED) == 12 + 3
+    assert count_weights(fitted | scales, EXPECTED) == 12 + 3 + 2
 
 
 def test_the_weights_of_a_net_are_those_of_its_own_name() -> None:

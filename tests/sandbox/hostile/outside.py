@@ -188,9 +188,10 @@ class World:
         shutil.copy(LIBRARY, self.folder / "library.so")
         (self.folder / "library.so").chmod(0o777)
         (self.folder / "inner").mkdir(mode=0o777)
+        (self.folder / "link").symlink_to(f"{self.token}@host:1234")  # as editors and browsers lock files
         for path in (self.folder, *self.folder.rglob("*")):
             if user:
-                os.chown(path, user, user)
+                os.chown(path, user, user, follow_symlinks=False)
 
     def _listen(self, closing: ExitStack) -> None:
         self._tcp = socket.create_server(("127.0.0.1", 0))

@@ -121,11 +121,17 @@ def _claimed():
         except OSError: pass
     os._exit(0)
 """,
+    "arrays of nothing": IN_FIT.format(
+        changed="_save({**arrays, 'a': torch.ones(0, 314159, 271828, dtype=torch.float64)})"
+    ),
     "a pickle": IN_FIT.format(changed="__import__('pickle').dumps(arrays)"),
     "a header of 2^63 bytes": IN_FIT.format(changed="(1 << 63).to_bytes(8, 'little') + b'{}'"),
     "a header without its data": IN_FIT.format(changed="_save(arrays)[:-8]"),
     "more data than its header": IN_FIT.format(changed="_save(arrays) + bytes(8)"),
     "a name of colours": IN_FIT.format(changed="_save({**arrays, '\\x1b[31m': arrays['param.rate']})"),
+    "a name of colours for a number of half the size": IN_FIT.format(
+        changed="_save({**arrays, '\\x1b[31m\\x1b]0;x\\x07': arrays['param.rate'].float()})"
+    ),
     "a parameter that is missing": IN_FIT.format(
         changed="_save({n: a for n, a in arrays.items() if not n.endswith('rate')})"
     ),
@@ -157,6 +163,29 @@ REFUSED_PREDICTIONS = {
     "of the clock": DRAWN.format(seed="__import__('time').time_ns() % (1 << 40)"),
     "of its process": DRAWN.format(seed="__import__('os').getpid()"),
     "of the seed": DRAWN.format(seed="task.seed"),
+    "of where others start": IN_PREDICT.format(
+        change="found['dense_states'] = found['dense_states'] + 0.1 * "
+        "sum(float(a.sum()) for n, a in stored.items() if n.startswith('initial.'))"
+    ),
+    "of its name": IN_PREDICT.format(
+        change="found['dense_states'] = found['dense_states'] + 0.01 * "
+        "torch.tensor([hash(n) % 7 for n in task.samples.ids]).reshape(-1, 1, 1)"
+    ),
+    "of what was predicted before": IN_PREDICT.format(
+        change="_before.append(found); found['dense_states'] = found['dense_states'] * (1 + 0.01 * len(_before))"
+    )
+    + """
+_before = []
+""",
+    "of how many points are drawn": IN_PREDICT.format(
+        change="found['dense_states'] = found['dense_states'] * (1 + 0.01 * (task.dense > 1))"
+    ),
+    "of the size of its weights": IN_PREDICT.format(
+        change="found['dense_states'] = found['dense_states'] + 0.01 * len(stored)"
+    ),
+    "of others where they end": IN_PREDICT.format(
+        change="found['dense_states'][:, -1] += 0.1 * found['dense_states'][:, -1].mean()"
+    ),
     "of how much it is asked for": IN_PREDICT.format(
         change="found['dense_states'] = found['dense_states'] * (1 + 0.01 * len(task.samples.ids))"
     ),
@@ -165,6 +194,7 @@ REFUSED_PREDICTIONS = {
 WRONG_PREDICTIONS = {
     "not finite": IN_PREDICT.format(change="found['dense_states'] = found['dense_states'] * float('nan')"),
     "infinite": IN_PREDICT.format(change="found['dense_states'] = found['dense_states'] / 0"),
+    "too large for its square": IN_PREDICT.format(change="found['dense_states'] = found['dense_states'] * 1e200"),
     "of another shape": IN_PREDICT.format(change="found['dense_states'] = found['dense_states'][:, :-1]"),
     "for one trajectory more": IN_PREDICT.format(
         change="found['dense_states'] = torch.cat([found['dense_states'], found['dense_states'][:1]])"
@@ -198,7 +228,46 @@ STORED = {
     "under a name of its own": "stored = lambda all: {'memory': all}",
     "as a scale": "stored = lambda all: {'training.scale.x': all}",
     "as starts of trajectories that are not": SPLIT.format(name="initial.x", end=""),
+    "as names of arrays": """
+def stored(all):
+    text = all.numpy().tobytes().hex()
+    return {f"memory.{text[n:n + 280]}": all[:1].clone() for n in range(0, len(text), 280)}
+""",
+    "as numbers of layers": """
+def stored(all):
+    text = str(int.from_bytes(all.numpy().tobytes(), "big"))
+    return {f"net.f.weight_{text[n:n + 280]}": all[:1].clone() for n in range(0, len(text), 280)}
+""",
+    "as names of nets": """
+def stored(all):
+    text = all.numpy().tobytes().hex()
+    return {f"net.{text[n:n + 280]}.weight_0": all[:1].clone() for n in range(0, len(text), 280)}
+""",
     "as calibrations of many nets": SPLIT.format(name="net.n", end=".mean"),
     "as parameters that nobody declared": SPLIT.format(name="param.p", end=""),
 }
 """Row of the table: a model that is its training data is as large as they are."""
+BESIDE_THE_NUMBERS = {
+    "as blanks between them": "head[:-1] + bytes(b' \\t' * 40) + head[-1:]",
+    "as keys that nobody asked for": """head.replace(b'{"dtype"', b'{"x":7,"dtype"')""",
+    "as the order of keys": """head.replace(b'{"dtype":"F64",', b'{').replace(b']}', b'],"dtype":"F64"}')""",
+}
+"""What a header of weights can hold that is no array."""
+HEADER = """
+
+import torch
+import archsearch.training.jobs as jobs
+_save, _load = jobs.save, jobs.load
+def _marked(arrays):
+    content = _save(arrays)
+    size = int.from_bytes(content[:8], "little")
+    head = content[8:8 + size].rstrip()
+    made = {made}
+    assert made != head
+    return len(made).to_bytes(8, "little") + made + content[8 + size:]
+def _seen(content):
+    arrays = _load(content)
+    print("LEFT" if bytes(content) != _save(arrays) else "ONLY NUMBERS")
+    return arrays
+jobs.save, jobs.load = _marked, _seen
+"""

@@ -213,6 +213,19 @@ OWN = [
     ),
     Attack(
         0,
+        "where links point",
+        {
+            "a link of the user": "os.readlink(folder + '/link')",
+            "readlinkat": "call('readlinkat', -100, text(folder + '/link'), text('\\0' * 99), 99)",
+            "the real path": "checked(os.path.realpath(folder + '/link', strict=True) or None)",
+            "its own program": "os.readlink('/proc/self/exe')",
+            "another's folder": "os.readlink(f'/proc/{victim}/cwd')",
+            "a descriptor": "os.readlink('/proc/self/fd/1')",
+        },
+        REFUSED | {"ENOENT"},  # resolved, it points at nothing
+    ),
+    Attack(
+        0,
         "calls on files that are newer than this",
         {
             f"call {n}": f"number({n}, -100, text(secret), text('\\0' * 99), 24, 0, 0)"
