@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from archsearch.candidate.outcome import Evaluation
 
 DIGITS = 4
+NEGLIGIBLE = 0.1
+"""Of a mean square: five per cent of an error."""
 
 
 def rank(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
@@ -30,7 +32,8 @@ def best(evaluations: Iterable[Evaluation]) -> Evaluation | None:
 
     The smallest of many errors on few data is partly luck, and large models are luckier. Among the models whose error
     exceeds the smallest by no more than one standard error of the difference, the one with the fewest fitted numbers is
-    chosen. The difference is taken in pairs, trajectory by trajectory or time by time: models err together.
+    chosen. The difference is taken in pairs, trajectory by trajectory or time by time: models err together. See
+    `as_good_as`.
 
     Reference:
         The one-standard-error rule of Breiman et al. (1984), Classification and Regression Trees, sec. 3.4.3; there
@@ -44,16 +47,26 @@ def best(evaluations: Iterable[Evaluation]) -> Evaluation | None:
 
 
 def as_good_as(evaluation: Evaluation, first: Evaluation) -> bool:
-    """Whether its excess over the first is within one standard error of their difference; ties in error always are."""
+    """Whether its excess over the first is within one standard error of their difference; ties in error always are.
+
+    Nor may it be more than one standard error of the first's own error, or a tenth of that: a model that fails on one
+    trajectory alone makes the standard error of the difference as large as its failure.
+    """
     if _rounded(evaluation.error) <= _rounded(first.error):
         return True
     one, other = evaluation.validation, first.validation
     if one is None or other is None or len(one.squares) < 2 or one.counts != other.counts:
         return False
     excess = [a - b for a, b in zip(one.squares, other.squares, strict=True)]
-    units, total, weight = len(excess), math.fsum(excess), sum(one.counts)
-    spread = math.fsum((x - total * count / weight) ** 2 for x, count in zip(excess, one.counts, strict=True))
-    return total <= math.sqrt(spread * units / (units - 1))
+    usual = max(_standard_error(other.squares, one.counts), NEGLIGIBLE * math.fsum(other.squares))
+    return math.fsum(excess) <= min(_standard_error(excess, one.counts), usual)
+
+
+def _standard_error(values: Sequence[float], counts: Sequence[int]) -> float:
+    """Of the sum over units of values to which so many observations contribute."""
+    units, total, weight = len(values), math.fsum(values), sum(counts)
+    spread = math.fsum((x - total * count / weight) ** 2 for x, count in zip(values, counts, strict=True))
+    return math.sqrt(spread * units / (units - 1))
 
 
 def _rounded(error: float) -> float:

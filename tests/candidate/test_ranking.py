@@ -56,6 +56,13 @@ def test_a_simpler_model_that_is_worse_everywhere_is_not_best_though_both_vary_m
     assert best([first, behind]) is first
 
 
+def test_a_simpler_model_that_fails_on_one_trajectory_alone_is_not_best() -> None:
+    """Its failure is what makes the difference uncertain."""
+    first = evaluation(0, [0.03, 0.031, 0.029, 0.03, 0.032, 0.028], 9)
+    lost = evaluation(1, [0.029, 0.03, 0.028, 0.029, 0.031, 300.0], 2)
+    assert best([first, lost]) is first
+
+
 def test_a_larger_model_is_never_preferred_to_the_first() -> None:
     first, larger = evaluation(0, [1.0, 2.0], 2), evaluation(1, [1.0, 2.1], 3)
     assert best([larger, first]) is first
