@@ -189,12 +189,13 @@ class Evaluator:
         One of them is asked for again at the same time.
         """
         whole = asked[confirmed].part
-        less = reduced(whole, chance(self._problem, content_id(source), seed))
-        with ThreadPoolExecutor(1) as beside:
+        with ThreadPoolExecutor(2) as both:
+            first = both.submit(self._predict, source, weights, asked, seed)  # it takes longer, so that it begins first
+            less = reduced(whole, chance(self._problem, content_id(source), seed))
             again = {confirmed: Asked(less.part)}
-            waiting = beside.submit(self._predict, source, weights, again, seed + 1, self._is_train(whole))
-            found, margins, log = self._predict(source, weights, asked, seed)
-            second, _, _ = waiting.result()
+            other = both.submit(self._predict, source, weights, again, seed + 1, self._is_train(whole))
+            found, margins, log = first.result()
+            second, _, _ = other.result()
         differs = less.disagreement(self._problem, whole, found[confirmed]["states"], second[confirmed]["states"])
         if differs is not None:
             message = f"asked again for fewer and shorter trajectories, it predicts otherwise: {differs}"
