@@ -15,7 +15,8 @@ from archsearch.training.reported import completed
 from archsearch.training.task import Samples
 
 SENSIBLE = 1e9
-"""How many times larger than any state of the whole model a state may become before a rollout is given up."""
+"""How many times larger than in the whole model a state may become before a rollout is given up: far more than the
+error from which on it is called not integrable."""
 
 
 @torch.no_grad()
