@@ -90,7 +90,7 @@ class InRange:
 
     def _is_in_range(self, z: Tensor) -> Tensor:
         """(...,) of states (..., n); what is not finite is not."""
-        return (self.coordinates.natural(z).abs() <= self.most).all(-1)
+        return (torch.isfinite(z) & (self.coordinates.natural(z).abs() <= self.most)).all(-1)
 
 
 def _typical(z: Tensor) -> float:

@@ -50,6 +50,14 @@ def test_nothing_is_told_beyond_a_pole(field: Field, start: float, coordinates: 
     assert torch.isnan(found[~before]).all()
 
 
+def test_the_logarithm_of_nothing_is_out_of_range() -> None:
+    """All end between samples, each elsewhere in a step."""
+    starts = [[0.01 * k + 0.003] for k in range(300)]
+    found = rolled(lambda t, x, u: -torch.ones_like(x), starts, 4.0, 1e9, LOG)[..., 0]
+    assert not torch.isinf(found).any()
+    assert torch.isnan(found[:, -1]).all()
+
+
 def test_what_is_too_fast_for_steps_is_followed() -> None:
     """Four hundred times too fast for a Runge-Kutta step of the interval, fifty times for one of its eighth."""
     found = rolled(lambda t, z, u: 1e3 * (torch.cos(t)[:, None] - z), [[1.0]], 8.0, 1e9)[0, :, 0]
