@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
-from archsearch.training.accurate import at_once
 from archsearch.training.implicit import implicit_rollout
-from archsearch.training.integrate import Coordinates, Field, rollout
+from archsearch.training.in_range import InRange
+from archsearch.training.integrate import Coordinates, Field
 from archsearch.training.reported import completed
 from archsearch.training.task import Samples
 
-RELATIVE = 1e-6
-"""Tolerance: how bad a rollout is is told to four digits."""
+SENSIBLE = 1e9
+"""How many times larger than in the whole model a state may become before a rollout is given up: far more than the
+error from which on it is called not integrable."""
 
 
 @torch.no_grad()
@@ -27,8 +28,9 @@ def without_each(
     terms: Sequence[str],
     substeps: int,
     stiff: bool,
+    whole: Tensor,
 ) -> dict[str, Tensor]:
-    """What is measured along the rollouts (N, T, n) with one term closed, by its name.
+    """What is measured along the rollouts (N, T, n) with one term closed, by its name; how bad it is, to four digits.
 
     Args:
         model: the candidate.
@@ -38,16 +40,29 @@ def without_each(
         terms: which are closed, one by one.
         substeps: steps per interval where a rollout is not smooth enough to be solved at once.
         stiff: whether it is integrated implicitly.
+        whole: (N, D, n + q), natural units: the rollouts with all terms. A rollout that leaves their range, or that
+            cannot be integrated further, is not finite from there.
     """
     if not terms:
         return {}
     with model.prepared():
-        roll = _implicitly if stiff else _explicitly
-        rolled = roll(model, coordinates, z0, samples, terms, substeps)
+        rolled: Sequence[Tensor]
+        if stiff:
+            rolled = _implicitly(model, coordinates, z0, samples, terms, substeps)
+        else:
+            most = SENSIBLE * _largest(whole[..., : z0.shape[1]])
+            rolled = _explicitly(model, coordinates, z0, samples, terms, substeps, most)
         return {
             name: model.with_gates({name: 0.0}).measured(samples.times, coordinates.complete(z), samples.inputs)
             for name, z in zip(terms, rolled, strict=True)
         }
+
+
+def _largest(states: Tensor) -> Tensor:
+    """(n,): the largest value of each state (N, D, n), of all states for one that is always 0; infinite without any."""
+    each = states.nan_to_num(0.0, 0.0, 0.0).abs().amax((0, 1))
+    most = torch.where(each > 0, each, each.max())
+    return torch.where(most > 0, most, torch.inf)
 
 
 def _implicitly(
@@ -61,9 +76,15 @@ def _implicitly(
 
 
 def _explicitly(
-    model: HybridModel, coordinates: Coordinates, z0: Tensor, samples: Samples, terms: Sequence[str], substeps: int
+    model: HybridModel,
+    coordinates: Coordinates,
+    z0: Tensor,
+    samples: Samples,
+    terms: Sequence[str],
+    substeps: int,
+    most: Tensor,
 ) -> Sequence[Tensor]:
-    """(N, T, n), inner coordinates, for every term; not finite from where a model blows up without it.
+    """(N, T, n), inner coordinates, for every term.
 
     The rollouts differ in gates alone, so that all are one batch: gates travel with the inputs.
     """
@@ -71,23 +92,8 @@ def _explicitly(
     gates = (1 - torch.eye(many).to(z0)).repeat_interleave(len(z0), 0)[:, None].expand(-1, length, -1)
     inputs = torch.cat([samples.inputs.repeat(many, 1, 1), gates], -1)
     field = coordinates.field_of(_gated(model, terms, samples.inputs.shape[-1]))
-    starts, times = z0.repeat(many, 1), samples.times.repeat(many, 1)
-    z = at_once(field, starts, times, inputs, 1, RELATIVE, (1,))
-    rows = (~torch.isfinite(z).flatten(1).all(-1)).nonzero().squeeze(-1)
-    if len(rows):
-        z[rows] = _by_steps(field, starts[rows], times[rows], inputs[rows], substeps)
-    return z.chunk(many)
-
-
-def _by_steps(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, substeps: int) -> Tensor:
-    """(N, T, n), inner coordinates by fixed steps, as far as anything is finite."""
-    found = z0[:, None].repeat(1, times.shape[1], 1) * torch.nan
-    found[:, 0] = z0
-    for k in range(times.shape[1] - 1):
-        found[:, k + 1] = rollout(field, found[:, k], times[:, k : k + 2], inputs[:, k : k + 2], substeps)[:, 1]
-        if not bool(torch.isfinite(found[:, k + 1]).any()):
-            break
-    return found
+    given = z0.repeat(many, 1), samples.times.repeat(many, 1), inputs
+    return InRange(field, coordinates, most).rolled(*given, substeps).chunk(many)
 
 
 def _gated(model: HybridModel, terms: Sequence[str], width: int) -> Field:

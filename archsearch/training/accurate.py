@@ -13,7 +13,8 @@ from torch import Tensor
 from torchdiffeq import odeint
 
 from archsearch.training.at_once import MOST_STATES, integrate_at_once
-from archsearch.training.integrate import Field, dense_inputs, dense_times, interval_field, rollout
+from archsearch.training.exponential import exponential_rollout
+from archsearch.training.integrate import Field, dense_inputs, dense_times, interval_field
 
 RELATIVE = 1e-10
 """Tolerance of every number that is reported; the absolute one is a hundredth of it, times the size of the states."""
@@ -24,7 +25,15 @@ MOST_GUESSED = 512
 """Steps of such a rollout: with more of them a step-by-step method is not much slower."""
 
 
-def accurate(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, dense: int, relative: float = RELATIVE) -> Tensor:
+def accurate(
+    field: Field,
+    z0: Tensor,
+    times: Tensor,
+    inputs: Tensor,
+    dense: int,
+    relative: float = RELATIVE,
+    known: Tensor | None = None,
+) -> Tensor:
     """Integrate to tight tolerances, for every number that is reported.
 
     Args:
@@ -34,12 +43,13 @@ def accurate(field: Field, z0: Tensor, times: Tensor, inputs: Tensor, dense: int
         inputs: (N, T, m).
         dense: points returned per sampling interval.
         relative: tolerance.
+        known: what `at_once` gave, if it was asked before.
 
     Returns:
         (N, (T - 1) * dense + 1, n), inner coordinates; every `dense`-th point is a sample. NaN from where a trajectory
         cannot be integrated further.
     """
-    found = at_once(field, z0, times, inputs, dense, relative, GUESSES)
+    found = at_once(field, z0, times, inputs, (dense,), relative)[0] if known is None else known
     rows = (~torch.isfinite(found).flatten(1).all(-1)).nonzero().squeeze(-1)
     if len(rows):
         found[rows] = step_by_step(field, z0[rows], times[rows], inputs[rows], dense, relative)
@@ -51,24 +61,29 @@ def at_once(
     z0: Tensor,
     times: Tensor,
     inputs: Tensor,
-    dense: int,
-    relative: float,
-    guesses: Sequence[int],
-) -> Tensor:
-    """What of `accurate` can be had in few evaluations; NaN for every trajectory of which it cannot."""
+    dense: Sequence[int],
+    relative: float = RELATIVE,
+) -> list[Tensor]:
+    """What of `accurate` can be had in few evaluations, for each of some numbers of points per sampling interval.
+
+    NaN for every trajectory of which it cannot.
+    """
     samples = times.shape[1]
-    found = z0.new_full((len(z0), (samples - 1) * dense + 1, z0.shape[1]), torch.nan)
+    found = [z0.new_full((len(z0), (samples - 1) * each + 1, z0.shape[1]), torch.nan) for each in dense]
     rows = torch.isfinite(z0).all(-1).nonzero().squeeze(-1)
     if z0.shape[1] > MOST_STATES or samples == 1:
         return found
     absolute = _absolute(z0, relative)
-    for substeps in guesses:
+    for substeps in GUESSES:
         if not len(rows) or (substeps > 1 and (samples - 1) * substeps > MOST_GUESSED):
             break
         given = times[rows], inputs[rows]
-        guess = rollout(field, z0[rows], dense_times(given[0], substeps), dense_inputs(given[1], substeps), 1)
-        found[rows] = integrate_at_once(field, guess, *given, dense, relative, absolute)
-        rows = rows[torch.isnan(found[rows]).flatten(1).any(-1)]
+        finer = dense_times(given[0], substeps), dense_inputs(given[1], substeps)
+        guess = exponential_rollout(field, z0[rows], *finer, absolute / relative)
+        solved = integrate_at_once(field, guess, *given, dense, relative, absolute)
+        for states, some in zip(found, solved, strict=True):
+            states[rows] = some
+        rows = rows[torch.isnan(solved[0][:, 0, 0])]
     return found
 
 

@@ -42,11 +42,9 @@ def lagrange(nodes: Tensor, at: Tensor) -> Tensor:
     Returns:
         (..., s).
     """
-    factors = []
-    for j in range(len(nodes)):
-        others = torch.cat([nodes[:j], nodes[j + 1 :]])
-        factors.append(((at.unsqueeze(-1) - others) / (nodes[j] - others)).prod(-1))
-    return torch.stack(factors, -1)
+    own = torch.eye(len(nodes), dtype=torch.bool, device=nodes.device)
+    apart = torch.where(own, 1.0, nodes[:, None] - nodes)
+    return torch.where(own, 1.0, (at[..., None, None] - nodes) / apart).prod(-1)
 
 
 def interpolated(z: Tensor, stages: Tensor, at: Tensor) -> Tensor:

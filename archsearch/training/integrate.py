@@ -27,12 +27,13 @@ class Coordinates:
     logarithmic: Tensor
     """(n,) bool"""
     any_logarithmic: bool
+    all_logarithmic: bool = False
 
     @staticmethod
     def of(states: tuple[State, ...], device: torch.device | None = None) -> Coordinates:
         """The coordinates that these states ask for."""
         logarithmic = [state.scale == "log" for state in states]
-        return Coordinates(torch.tensor(logarithmic, device=device), any(logarithmic))
+        return Coordinates(torch.tensor(logarithmic, device=device), any(logarithmic), all(logarithmic))
 
     def inner(self, x: Tensor) -> Tensor:
         """(..., n) natural values to inner coordinates; NaN where the logarithm of a value does not exist."""
@@ -41,6 +42,8 @@ class Coordinates:
 
     def natural(self, z: Tensor) -> Tensor:
         """(..., n) inner coordinates to natural values."""
+        if self.all_logarithmic:
+            return torch.exp(z)
         return torch.where(self.logarithmic, torch.exp(torch.where(self.logarithmic, z, 0.0)), z)
 
     def complete(self, v: Tensor) -> Tensor:
@@ -59,7 +62,10 @@ class Coordinates:
 
         def inner_field(t: Tensor, z: Tensor, u: Tensor) -> Tensor:
             x = self.complete(z)
-            return derivative(t, x, u) / torch.where(self.logarithmic, x[..., : len(self.logarithmic)], 1.0)
+            states = x[..., : len(self.logarithmic)]
+            return derivative(t, x, u) / (
+                states if self.all_logarithmic else torch.where(self.logarithmic, states, 1.0)
+            )
 
         return inner_field
 

@@ -91,7 +91,7 @@ def _failure(kind: str, message: str) -> Result:
 
 
 def _load(given: Given, task: Task) -> HybridModel:
-    seed_everything(task.seed)
+    seed_everything(task.seed, _device(task.settings.device))
     generator = torch.Generator().manual_seed(task.seed)
     try:
         kind = load_candidate(bytes(given[SOURCE]).decode())
@@ -104,11 +104,13 @@ def _load(given: Given, task: Task) -> HybridModel:
     return model
 
 
-def seed_everything(seed: int) -> None:
+def seed_everything(seed: int, device: str = "cpu") -> None:
     """Every generator that a candidate could draw from: forks of one process begin with the same state of all."""
     random.seed(seed)
     np.random.seed(seed % (1 << 32))
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
+    if device != "cpu":
+        torch.manual_seed(seed)  # of every device there may be, which takes as long as loading a candidate
 
 
 def _fit(given: Given, watch: Watch) -> Result:
@@ -202,9 +204,8 @@ def _predict(given: Given) -> Result:
     stored = load(bytes(given[WEIGHTS]))
     model.load_arrays({name: array for name, array in stored.items() if not name.startswith(INITIAL)})
     pieces, margins = list[Tensor](), dict[str, Any]()
-    for name, task in tasks.items():
-        found = predict(model, stored, task)
-        pieces += [found["dense_states"], *(found[f"without.{term}"] for term in task.gates)]
+    for name, found in predict(model, stored, tasks).items():
+        pieces += [found["dense_states"], *(found[f"without.{term}"] for term in tasks[name].gates)]
         margins[name] = _margins(found)
     claims = {MARGINS: _finite(margins)} if any(margins.values()) else {}
     return claims, b"".join(piece.numpy().astype("<f8").tobytes() for piece in pieces)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from archsearch.hybrid import HybridModel
 from archsearch.training.ablated import without_each
+from archsearch.training.beginnings import solved_together
 from archsearch.training.field_predictions import RolledFields, is_field
 from archsearch.training.integrate import Coordinates, dense_inputs, dense_times
 from archsearch.training.reported import solved
@@ -31,23 +32,28 @@ FINE_SUBSTEPS = 8
 """Steps per interval of rollouts that are not reported: with a term closed, and over a warm-up window."""
 
 
-def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dict[str, Tensor]:
-    """Roll out every trajectory of a task, or map every sample of it if the model is static.
+def predict(
+    model: HybridModel, stored: Mapping[str, Tensor], tasks: Mapping[str, Task]
+) -> dict[str, dict[str, Tensor]]:
+    """Roll out every trajectory of some tasks, or map every sample of them if the model is static.
 
     Args:
         model: the candidate with its fitted values.
         stored: what the fit left besides: fitted initial states and scales.
-        task: which trajectories; their `states` hold only what a predictor may see.
+        tasks: which trajectories, by name; their `states` hold only what a predictor may see.
 
     Returns:
-        `times` (N, T), `states` (N, T, n), `dense_times` (N, D), `dense_states` (N, D, n), for every term of
-        `task.gates` `without.<term>` (N, T, n), the rollout with that term closed, and for every limit of the model
-        `limit.<name>` (2,), its smallest margin anywhere, negative where a rollout breaks it, and the root mean square
-        of all its margins, both NaN where a rollout was lost. States are what is measured in their place, in natural
-        units; NaN where the model could not be integrated. Fields have their grid before the last axis.
+        By the same names: `times` (N, T), `states` (N, T, n), `dense_times` (N, D), `dense_states` (N, D, n), for every
+        term of `task.gates` `without.<term>` (N, T, n), the rollout with that term closed, and for every limit of the
+        model `limit.<name>` (2,), its smallest margin anywhere, negative where a rollout breaks it, and the root mean
+        square of all its margins, both NaN where a rollout was lost. States are what is measured in their place, in
+        natural units; NaN where the model could not be integrated. Fields have their grid before the last axis.
     """
     model.requires_grad_(False)
-    rolled = _predicted(model, stored, task)
+    return {name: _told(rolled, tasks[name]) for name, rolled in _predicted(model, stored, tasks).items()}
+
+
+def _told(rolled: _Static | _Rolled | RolledFields, task: Task) -> dict[str, Tensor]:
     found = {
         "times": task.samples.times,
         "states": rolled.dense[:, :: task.dense].clone(),
@@ -59,11 +65,17 @@ def predict(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> dic
     return {name: array.contiguous() for name, array in found.items()}
 
 
-def _predicted(model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> _Static | _Rolled | RolledFields:
-    if is_field(task.samples):
+def _predicted(
+    model: HybridModel, stored: Mapping[str, Tensor], tasks: Mapping[str, Task]
+) -> Mapping[str, _Static | _Rolled | RolledFields]:
+    if model.is_static:
+        return {name: _Static(model, task) for name, task in tasks.items()}
+    if any(is_field(task.samples) for task in tasks.values()):
         starts = {name.removeprefix(f"{INITIAL}."): frame for name, frame in stored.items() if name.startswith(INITIAL)}
-        return RolledFields(model, starts, task)
-    return _Static(model, task) if model.is_static else _Rolled(model, stored, task)
+        return {name: RolledFields(model, starts, task) for name, task in tasks.items()}
+    starts = {name: initial_states(model, stored, task) for name, task in tasks.items()}
+    known = {} if is_implicit(model, stored) else solved_together(model, tasks, starts)
+    return {name: _Rolled(model, stored, task, starts[name], known.get(name)) for name, task in tasks.items()}
 
 
 class _Static:
@@ -87,12 +99,14 @@ class _Static:
 class _Rolled:
     """Rollouts of a model in time."""
 
-    def __init__(self, model: HybridModel, stored: Mapping[str, Tensor], task: Task) -> None:
+    def __init__(
+        self, model: HybridModel, stored: Mapping[str, Tensor], task: Task, z0: Tensor, known: Tensor | None
+    ) -> None:
         self._model, self._task, self._coordinates = model, task, Coordinates.of(task.states)
-        self._stiff = is_implicit(model, stored)
-        self._z0 = initial_states(model, stored, task)
+        self._stiff, self._z0 = is_implicit(model, stored), z0
         samples = task.samples
-        z = solved(model, self._coordinates, self._z0, samples.times, samples.inputs, task.dense, self._stiff)
+        given = z0, samples.times, samples.inputs, task.dense
+        z = solved(model, self._coordinates, *given, self._stiff, known)
         times, inputs = dense_times(samples.times, task.dense), dense_inputs(samples.inputs, task.dense)
         self._complete = times, self._coordinates.complete(z), inputs
         with torch.no_grad():
@@ -102,7 +116,7 @@ class _Rolled:
         """(N, T, n): the rollouts with one term closed, by its name: they tell how bad it is, not to many digits."""
         substeps = max(self._task.settings.substeps, FINE_SUBSTEPS)
         given = self._model, self._coordinates, self._z0, self._task.samples
-        return without_each(*given, terms, substeps, self._stiff)
+        return without_each(*given, terms, substeps, self._stiff, self._complete[1])
 
     @torch.no_grad()
     def margins(self) -> dict[str, Tensor]:

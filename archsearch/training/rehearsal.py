@@ -52,8 +52,8 @@ def rehearse() -> None:
     rows = times.reshape(-1, 1)
     static = _samples(torch.zeros_like(rows), 0.7 * rows.unsqueeze(-1), rows.unsqueeze(-1))
     for settings in SETTINGS:
-        _fit_and_predict(IN_TIME, in_time, (), settings)
-    _fit_and_predict(STATIC, static, ("u",), SETTINGS[0])
+        _fit_and_predict(IN_TIME, in_time, (), "decay", settings)
+    _fit_and_predict(STATIC, static, ("u",), "line", SETTINGS[0])
     torch.set_rng_state(state)
 
 
@@ -62,8 +62,8 @@ def _samples(times: Tensor, states: Tensor, inputs: Tensor) -> Samples:
     return Samples(ids, times.clone(), states, inputs, torch.ones_like(times, dtype=torch.bool))
 
 
-def _fit_and_predict(source: str, samples: Samples, inputs: tuple[str, ...], settings: FitSettings) -> None:
-    task = Task((State(name="x"),), inputs, samples, "fitted", settings, seed=0)
+def _fit_and_predict(source: str, samples: Samples, inputs: tuple[str, ...], term: str, settings: FitSettings) -> None:
+    task = Task((State(name="x"),), inputs, samples, "fitted", settings, seed=0, dense=2, gates=(term,))
     given = {SOURCE: source.encode(), SAMPLES: pack_samples(samples), TASKS: pack_tasks({SAMPLES: task})}
     claims, weights = fit_job(given)
     if FAILURE not in claims:

@@ -26,6 +26,7 @@ def solved(
     inputs: Tensor,
     dense: int,
     stiff: bool = False,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Integrate explicitly where that works, implicitly where it does not.
 
@@ -37,6 +38,7 @@ def solved(
         inputs: (N, T, m).
         dense: points returned per sampling interval.
         stiff: whether it is known that explicit methods need too many steps.
+        known: what of explicit rollouts could be had at once, if that was asked before.
 
     Returns:
         (N, (T - 1) * dense + 1, n + q), complete inner states; every `dense`-th point is a sample. NaN from where no
@@ -46,7 +48,7 @@ def solved(
     if model.algebraic_variables or stiff:
         return _implicitly(model, coordinates, z0, times, inputs, dense)
     with model.prepared():
-        z = accurate(coordinates.field(model), z0, times, inputs, dense)
+        z = accurate(coordinates.field(model), z0, times, inputs, dense, known=known)
     lost = (~torch.isfinite(z).flatten(1).all(-1) & torch.isfinite(z0).all(-1)).nonzero().squeeze(-1)
     if len(lost):
         again = _implicitly(model, coordinates, z0[lost], times[lost], inputs[lost], dense)

@@ -66,11 +66,13 @@ FUTURE = (
 import sys
 import archsearch.training.jobs as jobs
 _predict = jobs.predict
-def _knowing(model, stored, task):
-    found = _predict(model, stored, task)
-    later = task.samples.inputs[:, -1:, :1]
-    found["dense_states"] = found["dense_states"] + 0.1 * later
-    return found
+def _knowing(model, stored, tasks):
+    every = _predict(model, stored, tasks)
+    for name, found in every.items():
+        task = tasks[name]
+        later = task.samples.inputs[:, -1:, :1]
+        found["dense_states"] = found["dense_states"] + 0.1 * later
+    return every
 jobs.predict = _knowing
 """
 )

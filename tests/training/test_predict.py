@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,11 @@ STORED = {
 }
 
 
+def predicted(model: HybridModel, stored: Mapping[str, torch.Tensor], task: Task) -> dict[str, torch.Tensor]:
+    """The prediction of one task."""
+    return predict(model, stored, {"one": task})["one"]
+
+
 @pytest.fixture
 def true_model(lotka_volterra: HybridModel) -> HybridModel:
     for name, value in TRUTH.items():
@@ -36,7 +41,7 @@ def task(samples: Samples, start: str, shown: int, states: tuple[State, ...] | N
 
 def test_starts_at_the_first_observation(true_model: HybridModel, simulate: Callable[..., Samples]) -> None:
     truth = simulate(TIMES, [(1.0, 2.0), (2.0, 0.5)])
-    found = predict(true_model, STORED, task(truth, "first", 1, dense=4))
+    found = predicted(true_model, STORED, task(truth, "first", 1, dense=4))
     torch.testing.assert_close(found["states"], truth.states, rtol=1e-6, atol=1e-8)
     assert found["dense_times"].shape == (2, 81)
     torch.testing.assert_close(found["dense_states"][:, ::4], found["states"])
@@ -48,7 +53,7 @@ def test_a_warm_up_window_finds_a_better_start_than_its_noisy_first_sample(
 ) -> None:
     truth, noisy = simulate(TIMES, [(1.0, 2.0)] * 6), simulate(TIMES, [(1.0, 2.0)] * 6, noise=0.1)
     errors = {
-        start: (predict(true_model, STORED, task(noisy, start, 9))["states"] - truth.states).square().mean().sqrt()
+        start: (predicted(true_model, STORED, task(noisy, start, 9))["states"] - truth.states).square().mean().sqrt()
         for start in ("first", "warmup")
     }
     assert errors["warmup"] < 0.6 * errors["first"]
@@ -59,7 +64,7 @@ def test_a_fitted_trajectory_goes_on_from_its_fitted_start(
 ) -> None:
     truth = simulate(TIMES, [(1.0, 2.0), (2.0, 0.5)])
     stored = STORED | {"initial.1": torch.tensor([3.0, 3.0], dtype=torch.float64)}
-    found = predict(true_model, stored, task(truth, "continue", 1))["states"][:, 0]
+    found = predicted(true_model, stored, task(truth, "continue", 1))["states"][:, 0]
     torch.testing.assert_close(found, torch.tensor([[1.0, 2.0], [3.0, 3.0]], dtype=torch.float64))
 
 
@@ -71,14 +76,14 @@ def test_hidden_states_start_where_the_space_or_the_fit_says(
     bounded = (State(name="prey"), State(name="hunter", observed=False, initial=Bounds(low=0.0, high=9.0)))
     known = (State(name="prey"), State(name="hunter", observed=False, initial=4.0))
     starts = [
-        predict(true_model, STORED, task(truth, "first", 1, s))["states"][0, 0, 1].item() for s in (bounded, known)
+        predicted(true_model, STORED, task(truth, "first", 1, s))["states"][0, 0, 1].item() for s in (bounded, known)
     ]
     assert starts == [8.0, 4.0]
 
 
 def test_a_closed_term_is_gone(true_model: HybridModel, simulate: Callable[..., Samples]) -> None:
     truth = simulate(TIMES, [(1.0, 2.0)])
-    found = predict(true_model, STORED, task(truth, "first", 1, gates=("conversion",)))
+    found = predicted(true_model, STORED, task(truth, "first", 1, gates=("conversion",)))
     hunters = 2.0 * torch.exp(-1.8 * truth.times)
     torch.testing.assert_close(found["without.conversion"][..., 1], hunters, rtol=1e-3, atol=1e-6)
 
@@ -87,7 +92,7 @@ def test_a_prediction_uses_nothing_that_is_hidden(true_model: HybridModel, simul
     """Other targets, same prediction: bit for bit."""
     truth, other = simulate(TIMES, [(1.0, 2.0)]), simulate(TIMES, [(1.0, 2.0)], noise=1.0)
     other.states[:, 0] = truth.states[:, 0]
-    first, second = (predict(true_model, STORED, task(samples, "first", 1)) for samples in (truth, other))
+    first, second = (predicted(true_model, STORED, task(samples, "first", 1)) for samples in (truth, other))
     assert torch.equal(first["states"], second["states"])
 
 
@@ -108,7 +113,7 @@ def test_a_warm_up_window_inside_a_trajectory_is_where_its_rollout_starts(
     late = Samples(truth.ids, truth.times[:, 10:], truth.states[:, 10:], truth.inputs[:, 10:], truth.valid[:, 10:])
     stored = STORED | {"initial.0": torch.tensor([1.0, 2.0], dtype=torch.float64)}
     states = (State(name="prey", initial=1.0), State(name="hunter"))
-    found = predict(true_model, stored, task(late, "within", 5, states))
+    found = predicted(true_model, stored, task(late, "within", 5, states))
     torch.testing.assert_close(found["states"], late.states, rtol=2e-2, atol=1e-3)
 
 
@@ -119,7 +124,7 @@ def test_a_state_that_is_flat_in_the_window_does_not_outweigh_the_others(
     flat = truth.states.clone()
     flat[..., 1] = 2.0
     samples = Samples(truth.ids, truth.times, flat, truth.inputs, truth.valid)
-    start = predict(true_model, STORED, task(samples, "warmup", 4))["states"][0, 0]
+    start = predicted(true_model, STORED, task(samples, "warmup", 4))["states"][0, 0]
     assert (start - torch.tensor([1.0, 2.0], dtype=torch.float64)).abs().max() < 0.5
 
 
@@ -130,5 +135,5 @@ def test_a_hidden_state_is_found_from_a_warm_up_window(
     samples = simulate(TIMES, [(1.0, 2.0)])
     samples.states[..., 1] = torch.nan
     states = (State(name="prey"), State(name="hunter", observed=False, initial=Bounds(low=0.0, high=9.0)))
-    found = predict(true_model, STORED, task(samples, "warmup", 12, states))["states"]
+    found = predicted(true_model, STORED, task(samples, "warmup", 12, states))["states"]
     torch.testing.assert_close(found[0, 0], truth.states[0, 0], rtol=0.05, atol=0.05)

@@ -30,10 +30,12 @@ IN_PREDICT = """
 
 import archsearch.training.jobs as jobs
 _predict = jobs.predict
-def _other(model, stored, task):
-    found = _predict(model, stored, task)
-    {change}
-    return found
+def _other(model, stored, tasks):
+    every = _predict(model, stored, tasks)
+    for name, found in every.items():
+        task = tasks[name]
+        {change}
+    return every
 jobs.predict = _other
 """
 """Changes a prediction in the process that makes it."""
