@@ -28,6 +28,7 @@ from archsearch.candidate.render import render
 from archsearch.evaluation import Evaluator, nobody
 from archsearch.evaluation.evaluator import REHEARSAL, seed_of
 from archsearch.evaluation.predictions import Asked
+from archsearch.evaluation.weights import read_weights
 from archsearch.executors.local import LocalExecutor
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
@@ -137,9 +138,13 @@ def evaluations(boxes: Boxes, repeats: int, problem: Problem) -> list[Line]:
         evaluators[id(box)]._fitted(candidate.source, seed, nobody)
 
     seed = seed_of(candidate, settings.seed)
-    weights, claims, _ = evaluators[id(boxes[PLAIN])]._fitted(candidate.source, seed, nobody)
+    blob, claims, _ = evaluators[id(boxes[PLAIN])]._fitted(candidate.source, seed, nobody)
+    weights = read_weights(blob)
     parts = {"train": Asked.for_drawing(problem.train, tuple(claims["terms"]))}
     parts["validation"] = Asked.for_drawing(problem.validation)
+
+    def once(box: Box) -> None:
+        evaluators[id(box)]._predict(candidate.source, blob, parts, seed)
 
     def predict(box: Box) -> None:
         evaluators[id(box)]._predicted(candidate.source, weights, parts, "validation", seed)
@@ -147,7 +152,7 @@ def evaluations(boxes: Boxes, repeats: int, problem: Problem) -> list[Line]:
     def whole(box: Box) -> None:
         assert evaluators[id(box)].evaluate(candidate, 0).evaluation.failure is None
 
-    kinds = {"fit": fit, "predict, and confirm beside it": predict, "evaluate": whole}
+    kinds = {"fit": fit, "predict": once, "predict, and confirm": predict, "evaluate": whole}
     return [line for _ in range(repeats) for what, job in kinds.items() for line in in_turn(what, boxes, 1, job)]
 
 
