@@ -44,7 +44,7 @@ from scoring import Arrays, arrays_of, error_on_train, errors_on_test
 
 from archsearch.hybrid import HybridModel
 from archsearch.settings import FitSettings
-from archsearch.training.fit import fit
+from archsearch.training.methods.fit import fit
 
 ROBUST = (Variant(0.03, 1), Variant(0.10, 2))
 ROBUST_SEEDS = 10

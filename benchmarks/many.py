@@ -24,9 +24,9 @@ import torch
 from problems import BENCHMARKS, Benchmark, Data, Variant
 
 from archsearch.settings import FitSettings
-from archsearch.training.fit import fit
-from archsearch.training.many import fit_many
-from archsearch.training.many_members import Member
+from archsearch.training.many.fit import fit_many
+from archsearch.training.many.members import Member
+from archsearch.training.methods.fit import fit
 
 NOISE = 0.03
 NEAR = 1.2

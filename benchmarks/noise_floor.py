@@ -21,7 +21,7 @@ from scoring import arrays_of, errors_on_test, substeps
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
-from archsearch.training.integrate import rollout
+from archsearch.training.flow.integrate import rollout
 
 ALLOWED = 3.0
 """A fit has arrived if it ends at most this many times above the floor."""

@@ -31,7 +31,7 @@ from torch import Tensor
 from torchdiffeq import odeint
 
 from archsearch.systems.tables import Floats
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
 
 TORCH = Ops(torch, torch.nn.functional.softplus, torch.nn.functional.linear)
 RELATIVE, ABSOLUTE = 1e-5, 1e-6

@@ -16,7 +16,7 @@ from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.systems.solving import solved
 from archsearch.systems.tables import Floats
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
 
 Truth = Callable[[Floats, Floats], list[Floats]]
 TEST_TRAJECTORIES = 8

@@ -20,8 +20,8 @@ from torch import Tensor
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.fields import field_rollout, fit_field
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
+from archsearch.training.fields.fit import field_rollout, fit_field
 
 TARGETS = (5e-3, 1e-3, 2e-4)
 FILMS, FRAMES, END, NOISE = 4, 21, 2.0, 0.02

@@ -10,8 +10,8 @@ from torch.func import functional_call, vmap
 
 from archsearch.hybrid import HybridModel
 from archsearch.systems.tables import Floats
-from archsearch.training.integrate import rollout
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
+from archsearch.training.flow.integrate import rollout
 
 Arrays = dict[str, Tensor]
 """Everything that the derivative of a model depends on, by name, at one moment of its training."""

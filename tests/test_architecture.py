@@ -34,6 +34,17 @@ LINES = (
 )
 LEVEL = {unit: level for level, units in enumerate(LINES) for unit in units}
 
+FLOORS = (
+    ("data", "algebra", "flow"),
+    ("implicit",),
+    ("reported",),
+    ("squares",),
+    ("methods",),
+    ("static", "fields", "many"),
+)
+"""Rooms of `training`; what lies beside them stands above them."""
+FLOOR = {f"archsearch.training.{room}": floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
 DOORS = {
     "openai": {"llm"},
     "httpx2": {"llm"},
@@ -83,6 +94,24 @@ def test_imports_point_down_and_units_on_one_line_do_not_know_each_other() -> No
             if parts[0] != "archsearch" or len(parts) < 2 or parts[1] in (unit, "__version__"):
                 continue
             if unit == "__init__" or LEVEL[parts[1]] >= LEVEL[unit]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_in_training_too_imports_point_down() -> None:
+    def floor(name: str) -> int:
+        return FLOOR.get(".".join(name.split(".")[:3]), len(FLOORS))
+
+    rooms = {path.name for path in (PACKAGE / "training").iterdir() if (path / "__init__.py").is_file()}
+    assert {f"archsearch.training.{room}" for room in rooms} == set(FLOOR)
+    wrong = []
+    for path, tree in parsed():
+        own = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for name in imported(tree):
+            other_room = own.split(".")[:3] != name.split(".")[:3]
+            if own in name or not name.startswith("archsearch.training.") or not own.startswith("archsearch.training."):
+                continue
+            if other_room and floor(name) >= floor(own) < len(FLOORS):
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert wrong == []
 

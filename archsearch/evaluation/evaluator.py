@@ -40,9 +40,9 @@ from archsearch.sandbox.sealed import Sealed
 from archsearch.sandbox.tiers import Tier, required
 from archsearch.settings import Limits, RunSettings
 from archsearch.training import jobs
+from archsearch.training.data.task import Samples, Task, pack_samples, pack_tasks, samples_given
 from archsearch.training.score import no_change as held_state
 from archsearch.training.score import score
-from archsearch.training.task import Samples, Task, pack_samples, pack_tasks, samples_given
 
 FIT, PREDICT = f"{jobs.__name__}:fit_job", f"{jobs.__name__}:predict_job"
 REHEARSAL = "archsearch.training.rehearsal:rehearse"

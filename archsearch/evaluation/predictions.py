@@ -11,7 +11,7 @@ import torch
 from archsearch.evaluation.failures import FailedError, result_failure
 from archsearch.evaluation.result import Arrays
 from archsearch.problem.problem import Part
-from archsearch.training.integrate import dense_times
+from archsearch.training.flow.integrate import dense_times
 
 DENSE_POINTS = 200
 """About how many points a predicted trajectory has for drawing."""

@@ -43,7 +43,7 @@ class Measured:
         """The training data of a problem; nothing else of it is looked at."""
         import torch
 
-        from archsearch.training.smoothing import smooth
+        from archsearch.training.data.smoothing import smooth
 
         known = problem.train.trajectories
         states = np.where(known.valid[..., None], known.states, np.nan)

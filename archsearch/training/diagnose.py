@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from archsearch.training.batches import Batch
-from archsearch.training.fit import Fit
-from archsearch.training.hidden_states import hidden_states
-from archsearch.training.identified import judged, raw_spread, share_of_nets
-from archsearch.training.least_squares import LeastSquares, Linearised, Point
+from archsearch.training.methods.fit import Fit
+from archsearch.training.squares.batches import Batch
+from archsearch.training.squares.hidden_states import hidden_states
+from archsearch.training.squares.identified import judged, raw_spread, share_of_nets
+from archsearch.training.squares.least_squares import LeastSquares, Linearised, Point
 
 
 def diagnose(found: Fit) -> dict[str, Any]:

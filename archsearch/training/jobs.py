@@ -18,20 +18,20 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from archsearch.hybrid import CandidateError, HybridModel, load_candidate
+from archsearch.training.data.task import Buffer, Samples, Task, unpack_tasks
 from archsearch.training.diagnose import diagnose
-from archsearch.training.field_fit import FieldFit, diagnose_field
-from archsearch.training.field_predictions import is_field
-from archsearch.training.fields import fit_field
-from archsearch.training.fit import Fit
-from archsearch.training.implicit import is_stiff
-from archsearch.training.integrate import Coordinates
+from archsearch.training.fields.fit import fit_field
+from archsearch.training.fields.fitted import FieldFit, diagnose_field
+from archsearch.training.fields.predictions import is_field
+from archsearch.training.flow.integrate import Coordinates
+from archsearch.training.implicit.rollout import is_stiff
+from archsearch.training.methods.fit import Fit
+from archsearch.training.methods.stages import Watch, unwatched
 from archsearch.training.predict import INITIAL, LIMIT, SCALE, SPREAD, STIFF, is_implicit, predict
-from archsearch.training.prepare import spreads
-from archsearch.training.reported import solved
+from archsearch.training.reported.solved import solved
 from archsearch.training.restarts import fit_restarted
-from archsearch.training.stages import Watch, unwatched
-from archsearch.training.static import StaticFit, diagnose_static, fit_static
-from archsearch.training.task import Buffer, Samples, Task, unpack_tasks
+from archsearch.training.squares.prepare import spreads
+from archsearch.training.static.fit import StaticFit, diagnose_static, fit_static
 
 SOURCE, TASKS, WEIGHTS, SAMPLES = "source", "tasks", "weights", "samples"
 """Names of what a job is given: the candidate, its tasks, what the fit left, and for a fit the samples. A prediction

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
-from archsearch.training.ablated import without_each
-from archsearch.training.beginnings import solved_together
-from archsearch.training.field_predictions import RolledFields, is_field
-from archsearch.training.integrate import Coordinates, dense_inputs, dense_times
-from archsearch.training.reported import solved
-from archsearch.training.smoothing import smooth
-from archsearch.training.task import Task
+from archsearch.training.data.smoothing import smooth
+from archsearch.training.data.task import Task
+from archsearch.training.fields.predictions import RolledFields, is_field
+from archsearch.training.flow.integrate import Coordinates, dense_inputs, dense_times
+from archsearch.training.reported.ablated import without_each
+from archsearch.training.reported.beginnings import solved_together
+from archsearch.training.reported.solved import solved
 from archsearch.training.warmup import Roll, Window, warmed_up
 
 INITIAL = "initial"

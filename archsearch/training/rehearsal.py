@@ -11,8 +11,8 @@ from torch import Tensor
 
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
+from archsearch.training.data.task import Samples, Task, pack_samples, pack_tasks
 from archsearch.training.jobs import FAILURE, SAMPLES, SOURCE, TASKS, WEIGHTS, fit_job, predict_job
-from archsearch.training.task import Samples, Task, pack_samples, pack_tasks
 
 HEAD = "from archsearch.hybrid import HybridModel, Net, Param\n\n\nclass Candidate(HybridModel):\n"
 IN_TIME = (

@@ -8,12 +8,12 @@ from archsearch.errors import NothingFoundError, RequestError
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.fit import Fit, fit
-from archsearch.training.many import best_of, fit_many
-from archsearch.training.many_members import Member
-from archsearch.training.sensitivities import Flat
-from archsearch.training.stages import Watch, unwatched
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
+from archsearch.training.flow.sensitivities import Flat
+from archsearch.training.many.fit import best_of, fit_many
+from archsearch.training.many.members import Member
+from archsearch.training.methods.fit import Fit, fit
+from archsearch.training.methods.stages import Watch, unwatched
 
 
 def fit_restarted(

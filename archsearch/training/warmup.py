@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
-from archsearch.training.implicit_tableau import interpolated
-from archsearch.training.integrate import Coordinates, rollout
-from archsearch.training.minimise import minimise
-from archsearch.training.radau import RadauStep
-from archsearch.training.sensitivities import Flat
+from archsearch.training.algebra.minimise import minimise
+from archsearch.training.flow.integrate import Coordinates, rollout
+from archsearch.training.flow.sensitivities import Flat
+from archsearch.training.implicit.radau import RadauStep
+from archsearch.training.implicit.tableau import interpolated
 
 STEPS = 40
 PRIOR = 1e-3

@@ -13,7 +13,7 @@ from problems import BENCHMARKS, Variant
 from scoring import arrays_of, errors_on_test, substeps
 
 from archsearch.systems.tables import Floats
-from archsearch.training.integrate import rollout
+from archsearch.training.flow.integrate import rollout
 
 TRUE: dict[str, dict[str, float]] = {
     "A": {"birth": 1.3, "death": 1.8},

@@ -20,8 +20,8 @@ from archsearch.hybrid import load_candidate
 from archsearch.problem.problem import Part, Problem
 from archsearch.problem.space import DataTable, Input, Parameter, ProblemTable, SearchSpace, SplitTable, State, Term
 from archsearch.problem.trajectories import Trajectories
-from archsearch.training.accurate import accurate
-from archsearch.training.integrate import Coordinates
+from archsearch.training.flow.integrate import Coordinates
+from archsearch.training.reported.accurate import accurate
 
 HEADER = "from archsearch.hybrid import HybridModel, Net, Param\n"
 

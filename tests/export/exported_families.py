@@ -24,8 +24,8 @@ from archsearch.problem.problem import Part, Problem
 from archsearch.problem.space import DataTable, Input, ProblemTable, SearchSpace, SplitTable, State
 from archsearch.problem.trajectories import Trajectories
 from archsearch.settings import FitSettings
+from archsearch.training.data.task import Task, samples_given
 from archsearch.training.predict import predict
-from archsearch.training.task import Task, samples_given
 
 HEADER = "import torch\nfrom archsearch.hybrid import HybridModel, Net, Param\n\n\nclass Candidate(HybridModel):"
 

@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
 
 
 @pytest.fixture(autouse=True)

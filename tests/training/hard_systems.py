@@ -9,9 +9,9 @@ from scipy.integrate import solve_ivp
 from archsearch.hybrid import load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.losses import Loss
-from archsearch.training.prepare import prepare
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
+from archsearch.training.squares.losses import Loss
+from archsearch.training.squares.prepare import prepare
 
 LORENZ = """
 from archsearch.hybrid import HybridModel, Param

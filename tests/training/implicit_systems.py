@@ -7,7 +7,7 @@ from torch import Tensor
 
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
-from archsearch.training.integrate import Coordinates
+from archsearch.training.flow.integrate import Coordinates
 
 HEAD = """
 import torch

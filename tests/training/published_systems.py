@@ -26,7 +26,7 @@ from simulated_problems import (
 )
 
 from archsearch.hybrid import HybridModel
-from archsearch.training.rollouts import on_grid
+from archsearch.training.squares.rollouts import on_grid
 
 RADAU = np.array([(4 - 6**0.5) / 10, (4 + 6**0.5) / 10, 1.0])
 EVERY = 4

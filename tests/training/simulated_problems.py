@@ -14,10 +14,10 @@ from scipy.integrate import solve_ivp
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.accurate import accurate
-from archsearch.training.fit import Fit, fit
-from archsearch.training.integrate import Coordinates
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
+from archsearch.training.flow.integrate import Coordinates
+from archsearch.training.methods.fit import Fit, fit
+from archsearch.training.reported.accurate import accurate
 
 Floats = npt.NDArray[np.float64]
 Slopes = Callable[[float, Floats], Sequence[float]]

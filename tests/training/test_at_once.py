@@ -12,12 +12,12 @@ from known_systems import predator_prey
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from archsearch.training import at_once as whole
-from archsearch.training.accurate import at_once as in_one_go
-from archsearch.training.accurate import step_by_step
-from archsearch.training.at_once import integrate_at_once
-from archsearch.training.gauss_tableau import STAGES, gauss_tableau
-from archsearch.training.integrate import Field
+from archsearch.training.flow.integrate import Field
+from archsearch.training.reported import at_once as whole
+from archsearch.training.reported.accurate import at_once as in_one_go
+from archsearch.training.reported.accurate import step_by_step
+from archsearch.training.reported.at_once import integrate_at_once
+from archsearch.training.reported.gauss_tableau import STAGES, gauss_tableau
 
 TIGHT = 1e-10
 

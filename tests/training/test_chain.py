@@ -12,15 +12,15 @@ from archsearch.errors import RequestError
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training import chain
-from archsearch.training.collocation import Simultaneous, collocate
+from archsearch.training.algebra.lbfgs import lbfgs
+from archsearch.training.data.task import Samples
 from archsearch.training.diagnose import diagnose
-from archsearch.training.fit import Fit, fit
-from archsearch.training.lbfgs import lbfgs
-from archsearch.training.prepare import calibrate, prepare
-from archsearch.training.rollouts import training_error
-from archsearch.training.stages import Watch
-from archsearch.training.task import Samples
+from archsearch.training.methods import chain
+from archsearch.training.methods.collocation import Simultaneous, collocate
+from archsearch.training.methods.fit import Fit, fit
+from archsearch.training.methods.stages import Watch
+from archsearch.training.squares.prepare import calibrate, prepare
+from archsearch.training.squares.rollouts import training_error
 
 STARTS = [(1.0, 2.0), (2.0, 0.5), (0.5, 1.0), (1.5, 1.5)]
 BOTH = (State(name="prey"), State(name="hunter"))

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from archsearch.training.compression import SPARE, TAIL, Directions, compressed, directions
-from archsearch.training.curvature import Curvature
-from archsearch.training.linear_problem import Linear, Prior
+from archsearch.training.algebra.compression import SPARE, TAIL, Directions, compressed, directions
+from archsearch.training.algebra.curvature import Curvature
+from archsearch.training.algebra.linear_problem import Linear, Prior
 
 ROWS, COMMON, TRAJECTORIES, STATES = 400, 600, 4, 3
 

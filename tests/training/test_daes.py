@@ -10,11 +10,11 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from archsearch.hybrid import HybridModel
-from archsearch.training.implicit import implicit_rollout, rollout_stages
-from archsearch.training.implicit_adaptive import accurate_implicit
-from archsearch.training.integrate import Coordinates
-from archsearch.training.radau import radau_step_of
-from archsearch.training.sensitivities import Flat
+from archsearch.training.flow.integrate import Coordinates
+from archsearch.training.flow.sensitivities import Flat
+from archsearch.training.implicit.adaptive import accurate_implicit
+from archsearch.training.implicit.radau import radau_step_of
+from archsearch.training.implicit.rollout import implicit_rollout, rollout_stages
 
 AREAS = numbers([0.1, 0.5, 2.0, 10.0])[0]
 STARTS = numbers([2.8, 2.8, 1.7, 0.4], [2.9, 2.9, 2.2, 0.8], [1.5, 1.5, 0.8, 1.0])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from archsearch.training.exponential import exponential_rollout
+from archsearch.training.reported.exponential import exponential_rollout
 
 NOTHING = torch.zeros(1, 2, 0, dtype=torch.float64)
 

@@ -12,17 +12,17 @@ from archsearch.errors import DataError
 from archsearch.hybrid import HybridModel, laplacian, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training import fields
-from archsearch.training.field_smoothing import smooth_frames
-from archsearch.training.field_smoothing_space import smooth_in_space
-from archsearch.training.field_windows import PureField, windows_of
-from archsearch.training.fields import field_rollout, fit_field
-from archsearch.training.integrate import Coordinates
-from archsearch.training.minimise import Minimum
-from archsearch.training.patches import Patches, find_patches
-from archsearch.training.sampled_newton import Prior, descend, solve
-from archsearch.training.task import Samples
-from archsearch.training.weak_form import WeakForm, Weights
+from archsearch.training.algebra.minimise import Minimum
+from archsearch.training.data.task import Samples
+from archsearch.training.fields import fit as fields
+from archsearch.training.fields.fit import field_rollout, fit_field
+from archsearch.training.fields.patches import Patches, find_patches
+from archsearch.training.fields.sampled_newton import Prior, descend, solve
+from archsearch.training.fields.smoothing import smooth_frames
+from archsearch.training.fields.smoothing_space import smooth_in_space
+from archsearch.training.fields.weak_form import WeakForm, Weights
+from archsearch.training.fields.windows import PureField, windows_of
+from archsearch.training.flow.integrate import Coordinates
 
 HEAD = """
 import torch

@@ -12,9 +12,9 @@ from known_systems import DECAY, TRUTH
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import Bounds, State
 from archsearch.settings import FitSettings
+from archsearch.training.data.task import Samples
 from archsearch.training.diagnose import diagnose
-from archsearch.training.fit import fit
-from archsearch.training.task import Samples
+from archsearch.training.methods.fit import fit
 
 Both = tuple[State, State]
 STARTS = [(1.0, 2.0), (2.0, 0.5), (0.5, 1.0), (1.5, 1.5)]

@@ -10,12 +10,12 @@ from hard_systems import LORENZ_TRUTH, SPRING_TRUTH, ball, lorenz, put, spring
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.directional_derivatives import _Misfit, relative_error
-from archsearch.training.gradient_health import gradient_health
-from archsearch.training.integrate import rollout
-from archsearch.training.prepare import prepare
-from archsearch.training.sensitivity_growth import growth_rate, log_growth
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
+from archsearch.training.flow.integrate import rollout
+from archsearch.training.methods.directional_derivatives import _Misfit, relative_error
+from archsearch.training.methods.gradient_health import gradient_health
+from archsearch.training.methods.sensitivity_growth import growth_rate, log_growth
+from archsearch.training.squares.prepare import prepare
 
 
 def drawn(seed: int = 0) -> torch.Generator:

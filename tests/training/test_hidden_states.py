@@ -9,9 +9,9 @@ from simulated_problems import HEAD, Fitted, Floats, Problem, fitted, observed, 
 
 from archsearch.problem.space import State
 from archsearch.training.diagnose import diagnose
-from archsearch.training.hidden_states import HiddenState
-from archsearch.training.least_squares import UNINFORMED
-from archsearch.training.rollouts import on_grid
+from archsearch.training.squares.hidden_states import HiddenState
+from archsearch.training.squares.least_squares import UNINFORMED
+from archsearch.training.squares.rollouts import on_grid
 
 TIMES = np.linspace(0, 6, 25)
 NOISE = 0.02

@@ -10,12 +10,12 @@ from scipy.integrate import solve_ivp
 
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
-from archsearch.training.accurate import accurate
-from archsearch.training.implicit import implicit_rollout, is_stiff, rollout_stages
-from archsearch.training.implicit_adaptive import accurate_implicit
-from archsearch.training.integrate import Coordinates, rollout
-from archsearch.training.radau import radau_step_of
-from archsearch.training.sensitivities import Flat
+from archsearch.training.flow.integrate import Coordinates, rollout
+from archsearch.training.flow.sensitivities import Flat
+from archsearch.training.implicit.adaptive import accurate_implicit
+from archsearch.training.implicit.radau import radau_step_of
+from archsearch.training.implicit.rollout import implicit_rollout, is_stiff, rollout_stages
+from archsearch.training.reported.accurate import accurate
 
 PREY_LOG = Coordinates.of((State(name="prey", scale="log"), State(name="hunter")))
 

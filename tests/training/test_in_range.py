@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from archsearch.problem.space import State
-from archsearch.training.accurate import step_by_step
-from archsearch.training.in_range import InRange
-from archsearch.training.integrate import Coordinates, Field
+from archsearch.training.flow.integrate import Coordinates, Field
+from archsearch.training.reported.accurate import step_by_step
+from archsearch.training.reported.in_range import InRange
 
 PLAIN = Coordinates.of((State(name="x"),))
 LOG = Coordinates.of((State(name="x", scale="log"),))

@@ -11,8 +11,8 @@ from scipy.integrate import solve_ivp
 
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
-from archsearch.training.accurate import accurate
-from archsearch.training.integrate import Coordinates, rollout, solver_rollout
+from archsearch.training.flow.integrate import Coordinates, rollout, solver_rollout
+from archsearch.training.reported.accurate import accurate
 
 LINEAR = Coordinates.of((State(name="prey"), State(name="hunter")))
 LOGARITHMIC = Coordinates.of((State(name="prey", scale="log"), State(name="hunter", scale="log")))

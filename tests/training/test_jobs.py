@@ -14,7 +14,8 @@ from torch import Tensor
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.integrate import Coordinates
+from archsearch.training.data.task import Samples, Task, pack_samples, pack_tasks
+from archsearch.training.flow.integrate import Coordinates
 from archsearch.training.jobs import (
     FAILURE,
     MARGINS,
@@ -25,8 +26,7 @@ from archsearch.training.jobs import (
     fit_job,
     predict_job,
 )
-from archsearch.training.reported import solved
-from archsearch.training.task import Samples, Task, pack_samples, pack_tasks
+from archsearch.training.reported.solved import solved
 
 HEAD = "import torch\nfrom archsearch.hybrid import HybridModel, Net, Param\n\n\nclass Candidate(HybridModel):"
 

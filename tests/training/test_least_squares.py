@@ -10,20 +10,20 @@ import torch
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import Bounds, State
 from archsearch.settings import FitSettings
-from archsearch.training.batches import Batch
-from archsearch.training.curvature import Curvature
-from archsearch.training.evidence import maximise_evidence
-from archsearch.training.gauss_newton import descend
-from archsearch.training.integrate import Coordinates, rollout
-from archsearch.training.layerwise import agree, by_layer
-from archsearch.training.least_squares import LeastSquares, Point
-from archsearch.training.linear_problem import Linear, Prior
-from archsearch.training.losses import Loss
-from archsearch.training.prepare import calibrate, prepare
-from archsearch.training.regularizer_rows import RegularizerRows
-from archsearch.training.regularizers import ROWS
-from archsearch.training.sensitivities import Flat, Intervals, by_sample, sensitivities
-from archsearch.training.task import Samples
+from archsearch.training.algebra.curvature import Curvature
+from archsearch.training.algebra.linear_problem import Linear, Prior
+from archsearch.training.data.task import Samples
+from archsearch.training.flow.integrate import Coordinates, rollout
+from archsearch.training.flow.layerwise import agree, by_layer
+from archsearch.training.flow.sensitivities import Flat, Intervals, by_sample, sensitivities
+from archsearch.training.methods.evidence import maximise_evidence
+from archsearch.training.methods.gauss_newton import descend
+from archsearch.training.squares.batches import Batch
+from archsearch.training.squares.least_squares import LeastSquares, Point
+from archsearch.training.squares.losses import Loss
+from archsearch.training.squares.prepare import calibrate, prepare
+from archsearch.training.squares.regularizer_rows import RegularizerRows
+from archsearch.training.squares.regularizers import ROWS
 
 TIMES = np.array([0.0, 0.4, 0.7, 1.5, 1.8, 2.4, 3.0])
 STATES = (State(name="prey", scale="log"), State(name="hunter"))

@@ -12,14 +12,14 @@ from scipy import optimize
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import Bounds, State
 from archsearch.settings import FitSettings
-from archsearch.training.batches import Batch
-from archsearch.training.bordered import Chain
-from archsearch.training.gauss_newton import descend
-from archsearch.training.lifted import fit_lifted
-from archsearch.training.lifted_squares import LiftedPoint, LiftedSquares, Tie
-from archsearch.training.losses import Loss
-from archsearch.training.prepare import calibrate, prepare
-from archsearch.training.task import Samples
+from archsearch.training.algebra.bordered import Chain
+from archsearch.training.data.task import Samples
+from archsearch.training.methods.gauss_newton import descend
+from archsearch.training.methods.lifted import fit_lifted
+from archsearch.training.squares.batches import Batch
+from archsearch.training.squares.lifted_squares import LiftedPoint, LiftedSquares, Tie
+from archsearch.training.squares.losses import Loss
+from archsearch.training.squares.prepare import calibrate, prepare
 
 TIMES = np.array([0.0, 0.4, 0.7, 1.5, 1.8, 2.4, 3.0, 3.1])
 

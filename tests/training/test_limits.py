@@ -15,12 +15,12 @@ from torch.func import jacrev
 
 from archsearch.hybrid import load_candidate
 from archsearch.problem.space import State
-from archsearch.training.implicit import rollout_stages
-from archsearch.training.implicit_tableau import radau_weights
-from archsearch.training.integrate import Coordinates
-from archsearch.training.limits import TOLERANCE, Limits, opened, rows, settled, slopes, updated, violation
-from archsearch.training.radau import RadauStep, radau_step_of
-from archsearch.training.sensitivities import Flat
+from archsearch.training.flow.integrate import Coordinates
+from archsearch.training.flow.sensitivities import Flat
+from archsearch.training.implicit.radau import RadauStep, radau_step_of
+from archsearch.training.implicit.rollout import rollout_stages
+from archsearch.training.implicit.tableau import radau_weights
+from archsearch.training.squares.limits import TOLERANCE, Limits, opened, rows, settled, slopes, updated, violation
 
 QUIET = {
     "ipopt.print_level": 0,

@@ -15,16 +15,16 @@ from archsearch.errors import MachineError, NothingFoundError, RequestError
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import Bounds, State
 from archsearch.settings import FitSettings
-from archsearch.training.accurate import accurate
-from archsearch.training.many import Many, best_of, fit_many
-from archsearch.training.many_chain import Chain
-from archsearch.training.many_descent import Rule, descend_all
-from archsearch.training.many_flow import Flow, Way
-from archsearch.training.many_given import gather
-from archsearch.training.many_members import Member
-from archsearch.training.many_rows import Kind, ManyRows
-from archsearch.training.sensitivities import Flat, Intervals, by_sample
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
+from archsearch.training.flow.sensitivities import Flat, Intervals, by_sample
+from archsearch.training.many.chain import Chain
+from archsearch.training.many.descent import Rule, descend_all
+from archsearch.training.many.fit import Many, best_of, fit_many
+from archsearch.training.many.flow import Flow, Way
+from archsearch.training.many.given import gather
+from archsearch.training.many.members import Member
+from archsearch.training.many.rows import Kind, ManyRows
+from archsearch.training.reported.accurate import accurate
 
 WAYS: tuple[Way, ...] = ("member by member", "all at once")
 STARTS = [(1.0, 2.0), (2.0, 0.5), (0.5, 1.0), (1.5, 1.5)]

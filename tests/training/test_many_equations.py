@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from archsearch.training.many_equations import InRows, InUnknowns
-from archsearch.training.many_linear import Equations, Linear
+from archsearch.training.many.equations import InRows, InUnknowns
+from archsearch.training.many.linear import Equations, Linear
 
 R, N, L, C, Q, OWN = 3, 4, 6, 5, 2, 2
 NOISE = torch.tensor([0.1, 0.01, 1.0], dtype=torch.float64)

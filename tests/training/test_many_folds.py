@@ -11,9 +11,9 @@ from archsearch.errors import RequestError
 from archsearch.hybrid import load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.many_folds import cross_validated, folds_of
-from archsearch.training.many_members import masked
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
+from archsearch.training.many.folds import cross_validated, folds_of
+from archsearch.training.many.members import masked
 
 Simulate = Callable[..., Samples]
 STATES = (State(name="prey"), State(name="hunter"))

@@ -13,10 +13,10 @@ from simulated_problems import HEAD, Fitted, Floats, Problem, first_known, fitte
 
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.accurate import accurate
 from archsearch.training.diagnose import diagnose
-from archsearch.training.fit import Fit, fit
-from archsearch.training.integrate import Coordinates
+from archsearch.training.flow.integrate import Coordinates
+from archsearch.training.methods.fit import Fit, fit
+from archsearch.training.reported.accurate import accurate
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # scripts there import each other
 from problems import BENCHMARKS, Variant

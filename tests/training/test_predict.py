@@ -11,8 +11,8 @@ from known_systems import TRUTH
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import Bounds, State
 from archsearch.settings import FitSettings
+from archsearch.training.data.task import Samples, Task, pack_samples, pack_tasks, unpack_tasks
 from archsearch.training.predict import predict
-from archsearch.training.task import Samples, Task, pack_samples, pack_tasks, unpack_tasks
 
 TIMES = np.linspace(0, 4, 21)
 STORED = {

@@ -13,11 +13,12 @@ from torch import Tensor
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training import accurate, integrate
-from archsearch.training.implicit_adaptive import accurate_implicit
+from archsearch.training.data.task import Samples, Task
+from archsearch.training.flow import integrate
+from archsearch.training.implicit.adaptive import accurate_implicit
 from archsearch.training.predict import STIFF, predict
-from archsearch.training.reported import solved
-from archsearch.training.task import Samples, Task
+from archsearch.training.reported import accurate
+from archsearch.training.reported.solved import solved
 
 HEAD = "import torch\nfrom archsearch.hybrid import HybridModel, Net, Param\n\n\nclass Candidate(HybridModel):"
 BENT = (

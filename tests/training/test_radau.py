@@ -11,10 +11,10 @@ from torch.func import jacrev, vmap
 
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
-from archsearch.training.implicit_tableau import interpolated, radau_nodes, radau_weights
-from archsearch.training.integrate import Coordinates, runge_kutta_step
-from archsearch.training.radau import RadauStep, radau_step_of
-from archsearch.training.sensitivities import Flat
+from archsearch.training.flow.integrate import Coordinates, runge_kutta_step
+from archsearch.training.flow.sensitivities import Flat
+from archsearch.training.implicit.radau import RadauStep, radau_step_of
+from archsearch.training.implicit.tableau import interpolated, radau_nodes, radau_weights
 
 PREY_LOG = Coordinates.of((State(name="prey", scale="log"), State(name="hunter")))
 Arguments = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]

@@ -6,7 +6,7 @@ from hard_systems import LORENZ_TRUTH, lorenz
 
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.fit import Fit, fit
+from archsearch.training.methods.fit import Fit, fit
 
 STATES = tuple(State(name=name) for name in "xyz")
 

@@ -8,9 +8,9 @@ import torch
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.fit import fit
+from archsearch.training.data.task import Samples
+from archsearch.training.methods.fit import fit
 from archsearch.training.restarts import fit_restarted
-from archsearch.training.task import Samples
 
 BOTH = (State(name="prey"), State(name="hunter"))
 STARTS = [(1.0, 2.0), (2.0, 0.5), (0.5, 1.0)]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from archsearch.training.smoothing import smooth
+from archsearch.training.data.smoothing import smooth
 
 
 def noisy_sine(noise: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

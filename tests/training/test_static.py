@@ -8,9 +8,9 @@ from scipy.optimize import least_squares
 from archsearch.hybrid import HybridModel, load_candidate
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training.static import diagnose_static, fit_static
-from archsearch.training.static_rows import StaticRows
-from archsearch.training.task import Samples
+from archsearch.training.data.task import Samples
+from archsearch.training.static.fit import diagnose_static, fit_static
+from archsearch.training.static.rows import StaticRows
 
 RESPIRATION = """
 from archsearch.hybrid import HybridModel, Net, Param

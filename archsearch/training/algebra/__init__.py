@@ -1,0 +1,1 @@
+"""Linear algebra and minimisers that know nothing of models."""

@@ -1,0 +1,1 @@
+"""What a fit is handed, and the smooth of it."""

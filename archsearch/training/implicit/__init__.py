@@ -1,0 +1,1 @@
+"""The same for stiff equations and for algebraic ones: Radau IIA."""

@@ -1,0 +1,1 @@
+"""Rollouts whose numbers are reported: to tight tolerances."""

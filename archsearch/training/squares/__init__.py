@@ -1,0 +1,1 @@
+"""The training problem: misfits, limits, regularizers and priors, as sums of squares with their derivatives."""
