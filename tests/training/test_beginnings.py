@@ -13,9 +13,9 @@ from torch import Tensor
 from archsearch.hybrid import HybridModel
 from archsearch.problem.space import State
 from archsearch.settings import FitSettings
-from archsearch.training import beginnings
 from archsearch.training.data.task import Samples, Task
 from archsearch.training.predict import predict
+from archsearch.training.reported import beginnings
 
 STARTS = {"initial.0": [1.0, 2.0], "initial.1": [3.0, 1.0], "initial": [2.0, 2.0]}
 STORED = {name: torch.tensor(start, dtype=torch.float64) for name, start in STARTS.items()}

@@ -188,8 +188,8 @@ def test_what_its_fit_found_stiff_is_never_tried_explicitly(monkeypatch: pytest.
     def refused(*_: object) -> None:
         raise AssertionError("explicit steps")
 
-    for name in ("reported.accurate", "beginnings.at_once"):
-        monkeypatch.setattr(f"archsearch.training.{name}", refused)
+    for name in ("solved.accurate", "beginnings.at_once"):
+        monkeypatch.setattr(f"archsearch.training.reported.{name}", refused)
     seen = torch.ones(1, 9, 1, dtype=torch.float64)
     given = stored([1.0]) | {STIFF: torch.ones(1, dtype=torch.float64)}
     found = predicted(model_of(QUICK, ("x",)), given, task(seen, "first", (State(name="x"),)))
