@@ -251,7 +251,7 @@ def export_family(name: str, folder: Path) -> ExportedFamily:
     path = folder / f"{name}.py"
     path.write_text(text, encoding="utf-8")
     task = Task(family.states, tuple(family.inputs), samples_given(problem.train), "fitted", FitSettings(), 0)
-    return ExportedFamily(path, _module(path), predict(model, arrays, task))
+    return ExportedFamily(path, _module(path), predict(model, arrays, {"test": task})["test"])
 
 
 def _module(path: Path) -> ModuleType:

@@ -247,9 +247,11 @@ def test_what_a_term_is_worth_is_said_by_the_model_and_changes_no_rank(
 
 import archsearch.training.jobs as jobs
 _predict = jobs.predict
-def _important(model, stored, task):
-    found = _predict(model, stored, task)
-    return {key: array * 50 if key.startswith("without.") else array for key, array in found.items()}
+def _important(model, stored, tasks):
+    found = _predict(model, stored, tasks)
+    for arrays in found.values():
+        arrays.update({key: array * 50 for key, array in arrays.items() if key.startswith("without.")})
+    return found
 jobs.predict = _important
 """
     found = evaluate(HONEST + lie).evaluation
