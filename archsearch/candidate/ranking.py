@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from archsearch.candidate.outcome import Evaluation
 
 DIGITS = 4
-NEGLIGIBLE = 0.1
-"""Of a mean square: five per cent of an error."""
+MOST = 2.0
+"""Of mean squares: an error that is larger by two fifths."""
 
 
 def rank(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
@@ -49,8 +49,8 @@ def best(evaluations: Iterable[Evaluation]) -> Evaluation | None:
 def as_good_as(evaluation: Evaluation, first: Evaluation) -> bool:
     """Whether its excess over the first is within one standard error of their difference; ties in error always are.
 
-    Nor may it be more than one standard error of the first's own error, or a tenth of that: a model that fails on one
-    trajectory alone makes the standard error of the difference as large as its failure.
+    Nor may its mean square be more than `MOST` times the first's: a model that fails on one trajectory alone makes the
+    standard error of the difference as large as its failure.
     """
     if _rounded(evaluation.error) <= _rounded(first.error):
         return True
@@ -58,8 +58,8 @@ def as_good_as(evaluation: Evaluation, first: Evaluation) -> bool:
     if one is None or other is None or len(one.squares) < 2 or one.counts != other.counts:
         return False
     excess = [a - b for a, b in zip(one.squares, other.squares, strict=True)]
-    usual = max(_standard_error(other.squares, one.counts), NEGLIGIBLE * math.fsum(other.squares))
-    return math.fsum(excess) <= min(_standard_error(excess, one.counts), usual)
+    total = math.fsum(excess)
+    return total <= _standard_error(excess, one.counts) and total <= (MOST - 1) * math.fsum(other.squares)
 
 
 def _standard_error(values: Sequence[float], counts: Sequence[int]) -> float:
