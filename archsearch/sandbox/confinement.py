@@ -1,8 +1,9 @@
 """The place where a candidate's process is walled in, after the fork and before it runs anything of the candidate.
 
-The order matters. What needs a right comes first (descriptors, limits), then rights are given up (capabilities,
-no_new_privs), then the walls go up, and at last the process tries to break through them itself. All of it happens while
-there is one thread, which after a fork is always so: a thread from before would stay outside of Landlock.
+The order matters. Rights are given up (capabilities, no_new_privs) before the fork, which inherits that. The fork
+closes descriptors, leaves its parent and takes on its limits, then its walls go up, and at last it tries to break
+through them itself. All of it happens while there is one thread, which after a fork is always so: a thread from before
+would stay outside of Landlock.
 
 What can be done or written down before the fork is: see `steps`.
 """
@@ -70,8 +71,8 @@ class Confinement:
             give_up_rights()
         with contextlib.suppress(OSError):  # without a table of calls each fork finds another way to do without
             kernel.own_table()
-        self._ruleset = () if self._is_made_inside else _ruleset(walls.tier, None)
-        self._steps = None if self._is_made_inside else self._written(self._ruleset)
+        # a GPU needs rules about the very process that uses it: they cannot be made before the fork
+        self._ready = self._made() if walls.gpu is None else None
 
     def enter(self, keep: Sequence[int]) -> None:
         """Wall in the calling fork for good; where a wall cannot be built it ends with `WALL_MISSING`.
@@ -80,26 +81,22 @@ class Confinement:
             keep: the descriptors that stay open besides 0, 1 and 2; every other one is closed.
         """
         try:
-            ruleset = _ruleset(self._walls.tier, self._walls.gpu) if self._is_made_inside else self._ruleset
+            ruleset, steps = self._ready or self._made()
             close_all_but({0, 1, 2, *keep, *ruleset})
-            (self._steps or self._written(ruleset)).take()
+            steps.take()
         except BaseException as error:  # noqa: BLE001  # whatever went wrong, no candidate may run between half the walls
             _refuse(error)
 
-    @property
-    def _is_made_inside(self) -> bool:
-        """A GPU needs rules about the very process that uses it, so they cannot be made before the fork."""
-        return self._walls.gpu is not None
-
-    def _written(self, ruleset: Sequence[int]) -> Steps:
+    def _made(self) -> tuple[tuple[int, ...], Steps]:
+        """The descriptors that the walls need until they stand, and what raises them."""
         tier, gpu_index = self._walls.tier, self._walls.gpu
-        return Steps(
-            (
-                *_leaving(self._parent),
-                *limits.limiting(self._walls.limits, gpu=gpu_index is not None),
-                *_raising(tier, gpu_index, ruleset, self._parent),
-            )
+        ruleset = _ruleset(tier, gpu_index)
+        steps = (
+            *_leaving(self._parent),
+            *limits.limiting(self._walls.limits, gpu=gpu_index is not None),
+            *_raising(tier, gpu_index, ruleset, self._parent),
         )
+        return ruleset, Steps(steps)
 
 
 def raise_walls(tier: Tier, parent_pid: int) -> None:

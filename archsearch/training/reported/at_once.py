@@ -69,10 +69,8 @@ def integrate_at_once(
     """
     many, samples = times.shape
     found = [guess.new_full((many, (samples - 1) * each + 1, guess.shape[-1]), torch.nan) for each in dense]
-    problem, rows = (
-        _Problem(field, guess[:, 0], times, inputs, relative, absolute),
-        torch.arange(many, device=guess.device),
-    )
+    problem = _Problem(field, guess[:, 0], times, inputs, relative, absolute)
+    rows = torch.arange(many, device=guess.device)
     elements, progress = _Elements.between(guess, samples - 1, stages), _Progress.begun(guess, relative)
     for _ in range(MOST_ITERATIONS):
         if not problem.is_affordable(elements):
