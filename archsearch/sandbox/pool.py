@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import IO, final
 
 from archsearch.sandbox.frames import FrameReader, frame_head
 from archsearch.sandbox.message import say
-from archsearch.sandbox.process import ENVIRONMENT
+from archsearch.sandbox.process import ENVIRONMENT, PYTHON
 from archsearch.sandbox.progress import Listener, Tell
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.seatbelt import PROGRAM, profile
@@ -104,7 +103,7 @@ class _Worker:
         for end in (self._result, self._log, self._progress):
             self._stack.callback(os.close, end)
         self._process = subprocess.Popen(
-            [*prefix, sys.executable, "-I", "-c", ENTRY, str(result), str(progress), described(limits), *warm_up],
+            [*prefix, *PYTHON, "-c", ENTRY, str(result), str(progress), described(limits), *warm_up],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

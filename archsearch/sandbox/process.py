@@ -16,8 +16,17 @@ from archsearch.sandbox.confinement import Walls
 from archsearch.sandbox.message import Job, hear, send_job
 
 ENTRY = "import sys; sys.argv[0] = 'archsearch-zygote'; from archsearch.sandbox.zygote import main; main()"
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""All that the zygote is told of its surroundings: no library may start a thread."""
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+}
+"""All that the zygote is told of its surroundings: no library may start a thread, and a set of names has the same order
+in every process, so that a candidate that goes through one computes the same wherever it is evaluated."""
+PYTHON = (sys.executable, "-s", "-P")
+"""Python without the user's packages and working directory. Not `-I`: that would ignore the seed of hashes, too, and
+there are no other variables to ignore."""
 PATIENCE_SECONDS = 2.0
 """How long the zygote has to end by itself."""
 
@@ -40,7 +49,7 @@ class ZygoteProcess:
     def __init__(self, walls: Walls, warm_up: Sequence[str]) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         described = {"tier": walls.tier.value, "limits": walls.limits.model_dump(), "gpu": walls.gpu}
-        command = [sys.executable, "-I", "-c", ENTRY, str(theirs.fileno()), json.dumps(described), *warm_up]
+        command = [*PYTHON, "-c", ENTRY, str(theirs.fileno()), json.dumps(described), *warm_up]
         with theirs:
             self._process = subprocess.Popen(
                 command,

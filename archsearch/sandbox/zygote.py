@@ -1,6 +1,6 @@
 """A process that has loaded torch once and forks itself for every job, so that a job starts in milliseconds.
 
-It is started afresh with an environment of three variables and knows nothing of the user: no key, no data, no folder.
+It is started afresh with an environment of four variables and knows nothing of the user: no key, no data, no folder.
 It holds data of nobody: contents pass through it as descriptors, which it closes once the child has them. It hears of
 jobs on one socket and says of each job what became of it on that job's own socket.
 

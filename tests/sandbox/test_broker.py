@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import site
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,6 +39,30 @@ except TypeError: header = {"refused": True}
         report = run(sandbox, source, one=own, other=shared, empty=b"")
         assert report.blob == own + b"|for many|"
         assert report.header == {"refused": True}
+
+
+def test_names_have_one_order_in_every_process() -> None:
+    """A sum over a set of names is rounded alike wherever and whenever a candidate is evaluated."""
+    source = "names = [f'name {k}' for k in range(50)]; header = {'order': list(set(names)), 'hash': str(hash('name'))}"
+    reports = []
+    for _ in range(2):
+        with text_sandbox() as made:
+            reports.append(run(made, source))
+    assert reports[0].header is not None
+    assert len(reports[0].header["order"]) == 50
+    assert reports[0].header == reports[1].header
+
+
+def test_the_user_s_packages_and_variables_are_not_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither folders of the search's own path, nor where it was started, nor what its environment says of Python."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "start.py"))
+    with text_sandbox() as made:
+        report = run(made, "import os, site, sys; header = {'path': sys.path, 'user': site.ENABLE_USER_SITE}")
+    assert report.header is not None
+    assert not {"", str(tmp_path), site.getusersitepackages()} & set(report.header["path"])
+    assert report.header["user"] is False
 
 
 def test_what_is_sealed_stays_as_it_is_whatever_a_job_does_to_its_memory(sandbox: Sandbox) -> None:
@@ -250,6 +275,7 @@ def test_a_zygote_holds_nothing_of_the_user(sandbox: Sandbox, monkeypatch: pytes
         b"OMP_NUM_THREADS",
         b"MKL_NUM_THREADS",
         b"OPENBLAS_NUM_THREADS",
+        b"PYTHONHASHSEED",
     }
     assert "Threads:\t1\n" in status
     outside = {name for name in files if name.startswith("/") and name != "/dev/null"}

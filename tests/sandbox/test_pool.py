@@ -53,6 +53,12 @@ def test_a_worker_is_used_once(workers: WorkerPool) -> None:
     assert run(workers, "import torch; header = {'sum': torch.ones(2).sum().item()}").header == {"sum": 2.0}
 
 
+def test_names_have_one_order_in_every_worker(workers: WorkerPool) -> None:
+    found = [run(workers, "header = {'hash': str(hash('name'))}").header for _ in range(2)]
+    assert found[0] is not None
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(("source", "code"), [("raise ValueError", 70), ("import os; os.abort()", -6)])
 def test_a_job_that_fails_says_how(workers: WorkerPool, source: str, code: int) -> None:
     report = run(workers, source)

@@ -171,7 +171,7 @@ REFUSED_PREDICTIONS = {
     ),
     "of its name": IN_PREDICT.format(
         change="found['dense_states'] = found['dense_states'] + 0.01 * "
-        "torch.tensor([hash(n) % 7 for n in task.samples.ids]).reshape(-1, 1, 1)"
+        "torch.tensor([float(n) for n in task.samples.ids]).reshape(-1, 1, 1)"
     ),
     "of what was predicted before": IN_PREDICT.format(
         change="_before.append(found); found['dense_states'] = found['dense_states'] * (1 + 0.01 * len(_before))"
