@@ -1,11 +1,12 @@
-"""A prediction is asked for twice, the second time with less: what it may not depend on must not change it.
+"""A prediction is asked for again with less: what it may not depend on must not change it.
 
 A rollout may depend on the fitted model, on what is seen of its own trajectory, and on inputs up to the moment that is
-predicted. So a second process is asked for some of the trajectories, in another order and by other names, all but one
-cut at a time drawn by chance, with another seed and without what the fit left of trajectories that are not asked for.
-Where both predict they must agree. A candidate that looks at other trajectories, at future inputs or at the clock of
-chance then fails; one that knows which of the two it is asked for gains nothing by it, because what it does with all
-must be what it can do with less.
+predicted. So a second process is asked for all of the trajectories, each cut before its end at a time drawn by chance,
+and where there are several a third one for half of them, uncut: the end of one may be the start of another. Both are
+asked in another order, by other names, with another seed and without what the fit left of trajectories that are not
+asked for. Where they predict they must agree with the first. A candidate that looks at future inputs, at other
+trajectories or at the clock of chance then fails; one that knows which of them it is asked for gains nothing by it,
+because what it does with all must be what it can do with less.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 
 from archsearch.problem.problem import Part, Problem
 from archsearch.problem.trajectories import Bools, Floats, over
+
+Ends = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 OF_ERROR = 0.01
 """Disagreement that is let pass, as a fraction of the error that is scored: it cannot change a ranking by more. An
@@ -39,7 +42,7 @@ class Reduced:
     part: Part
     rows: list[int]
     known: tuple[str, ...]
-    ends: np.ndarray[tuple[int], np.dtype[np.int64]]
+    ends: Ends
 
     @property
     def names(self) -> dict[str, str]:
@@ -71,33 +74,53 @@ class Reduced:
         return None
 
 
-def reduced(part: Part, generator: np.random.Generator) -> Reduced:
-    """Half of the trajectories in another order, cut somewhere behind its middle and behind what is given.
-
-    The first of several is not cut, so that its end is seen without the others, too.
-    """
+def reduced(part: Part, generator: np.random.Generator) -> list[Reduced]:
+    """A part with less of it, in each way in which a prediction is asked for again."""
     many = len(part.trajectories)
-    rows = [int(row) for row in generator.permutation(many)[: (many + 1) // 2]]
-    lengths = part.trajectories.lengths[rows]
-    seen = np.where(part.given[rows], np.arange(part.given.shape[1]) + 2, 0).max(1)
-    whole_is_given = seen > lengths
-    earliest = np.minimum(np.maximum(np.where(whole_is_given, 0, seen), (lengths + 1) // 2), lengths)
-    ends = generator.integers(earliest, lengths + 1)
-    if len(rows) > 1:
-        ends[0] = lengths[0]
+    shortened = _reduced(part, _drawn(many, many, generator), _ends(part, generator))
+    if many == 1:
+        return [shortened]
+    return [shortened, _reduced(part, _drawn((many + 1) // 2, many, generator), part.trajectories.lengths)]
+
+
+def _reduced(part: Part, rows: list[int], ends: Ends) -> Reduced:
+    """Some trajectories by other names, with as many samples of each as there are ends (N,)."""
     some = part.trajectories.take(rows)
-    cut = replace(some, ids=tuple(map(str, range(len(rows))))).until(ends)
+    cut = replace(some, ids=tuple(map(str, range(len(rows))))).until(ends[rows])
     width = cut.times.shape[1]
-    inside = cut.valid
-    less = replace(
-        part, trajectories=cut, given=part.given[rows, :width] & inside, scored=part.scored[rows, :width] & inside
-    )
-    return Reduced(less, rows, some.ids, ends)
+    given, scored = (where[rows, :width] & cut.valid for where in (part.given, part.scored))
+    return Reduced(replace(part, trajectories=cut, given=given, scored=scored), rows, some.ids, ends[rows])
 
 
-def chance(problem: Problem, candidate_id: str, seed: int) -> np.random.Generator:
-    """Draws what is left out: the same in every search of one seed, from data of which a candidate sees only a part."""
-    drawn = hashlib.sha256(f"{problem.fingerprint}|{candidate_id}|{seed}".encode()).digest()
+def _drawn(count: int, many: int, generator: np.random.Generator) -> list[int]:
+    return [int(row) for row in generator.permutation(many)[:count]]
+
+
+def _ends(part: Part, generator: np.random.Generator) -> Ends:
+    """(N,): where trajectories are cut, behind their middle and what is given, and always before the last that counts.
+
+    A trajectory of which only one sample counts, right behind what is given, cannot be cut: nothing would be left.
+    """
+    lengths = part.trajectories.lengths
+    last = _last(np.asarray(_counted(part).reshape(*part.scored.shape, -1).any(-1)))
+    seen = _last(part.given)
+    seen = np.where(seen + 1 < lengths, seen, -1)  # of the training part all is given, which nobody is shown
+    earliest = np.maximum(seen + 2, np.minimum((lengths + 1) // 2, last))
+    return np.where(earliest <= last, generator.integers(earliest, np.maximum(earliest, last) + 1), lengths)
+
+
+def _last(where: Bools) -> Ends:
+    """(N,): the last sample of each row where it holds; -1 if there is none."""
+    found: Ends = np.where(where, np.arange(where.shape[1]), -1).max(1)
+    return found
+
+
+def chance(problem: Problem, program: str, seed: int) -> np.random.Generator:
+    """Draws what is left out: the same in every search of one seed, from data of which a candidate sees only a part.
+
+    From the program without its remarks: a comment is no other draw.
+    """
+    drawn = hashlib.sha256(f"{problem.fingerprint}|{program}|{seed}".encode()).digest()
     return np.random.default_rng(int.from_bytes(drawn[:16], "big"))
 
 

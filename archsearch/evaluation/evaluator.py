@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from archsearch.candidate.candidate import Candidate, content_id
+from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.check import check
 from archsearch.candidate.constants import count_constants, without_remarks
 from archsearch.candidate.outcome import Evaluation, Score
@@ -188,20 +188,20 @@ class Evaluator:
     ) -> tuple[dict[str, Arrays], dict[str, Any], str]:
         """Predictions of some parts by name, what was said of limits on each, and the log.
 
-        One of them is asked for again, once the process that made it has ended: two that run side by side could tell
-        each other what only one of them was given.
+        One of them is asked for again, one process after the other: those that run side by side could tell each other
+        what only one of them was given.
         """
-        whole = asked[confirmed].part
-        less = reduced(whole, chance(self._problem, content_id(source), seed))
+        whole, program = asked[confirmed].part, _program(source)
         names = {name: name for one in asked.values() for name in one.part.trajectories.ids}
-        program = _program(source)
         found, margins, log = self._predict(program, written(weights, names), asked, seed)
-        again, fewer = {confirmed: Asked(less.part)}, written(weights, less.names)
-        second, _, _ = self._predict(program, fewer, again, seed + 1, self._is_train(whole))
-        differs = less.disagreement(self._problem, whole, found[confirmed]["states"], second[confirmed]["states"])
-        if differs is not None:
-            message = f"asked again for fewer and shorter trajectories, it predicts otherwise: {differs}"
-            raise FailedError(result_failure(message), log)
+        first = found[confirmed]["states"]
+        for less in reduced(whole, chance(self._problem, program, seed)):
+            again, fewer = {confirmed: Asked(less.part)}, written(weights, less.names)
+            second, _, _ = self._predict(program, fewer, again, seed + 1, self._is_train(whole))
+            differs = less.disagreement(self._problem, whole, first, second[confirmed]["states"])
+            if differs is not None:
+                message = f"asked again for fewer or shorter trajectories, it predicts otherwise: {differs}"
+                raise FailedError(result_failure(message), log)
         return found, margins, log
 
     def _predict(

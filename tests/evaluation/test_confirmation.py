@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,25 +133,23 @@ def test_a_prediction_that_depends_on_more_than_it_may_is_refused(
     assert "predicts otherwise" in told(evaluate(globals()[name]))
 
 
-def test_a_refusal_does_not_depend_on_the_process(tank: Problem, evaluator: Evaluator) -> None:
-    again = [reduced(tank.validation, chance(tank, "abc", 3)) for _ in range(2)]
-    assert again[0].rows == again[1].rows
-    np.testing.assert_array_equal(again[0].ends, again[1].ends)
-    other = [reduced(tank.validation, chance(tank, name, seed)).rows for name, seed in (("abd", 3), ("abc", 4))]
-    assert again[0].rows not in other
+def test_a_refusal_does_not_depend_on_the_process(tank: Problem) -> None:
+    one, again = (reduced(tank.validation, chance(tank, "abc", 3)) for _ in range(2))
+    for first, second in zip(one, again, strict=True):
+        assert first.rows == second.rows
+        np.testing.assert_array_equal(first.ends, second.ends)
+    for name, seed in (("abd", 3), ("abc", 4)):
+        assert reduced(tank.validation, chance(tank, name, seed))[0].rows != one[0].rows
 
 
 def check_less(whole: Part, less: Reduced) -> None:
     """What is left is what was there, in its own place."""
     trajectories, rows = less.part.trajectories, less.rows
-    assert len(rows) == len(set(rows)) == (len(whole.trajectories) + 1) // 2
+    assert len(rows) == len(set(rows))
     assert less.known == tuple(whole.trajectories.ids[row] for row in rows)
     assert trajectories.ids == tuple(map(str, range(len(rows))))
     assert list(less.names) == list(less.known)
-    assert less.ends[0] == whole.trajectories.lengths[rows[0]], "one is seen to its end"
     for i, (row, end) in enumerate(zip(rows, less.ends, strict=True)):
-        length = int(whole.trajectories.lengths[row])
-        assert length / 2 <= end <= length
         assert trajectories.lengths[i] == end
         np.testing.assert_array_equal(trajectories.times[i, :end], whole.trajectories.times[row, :end])
         np.testing.assert_array_equal(trajectories.inputs[i, :end], whole.trajectories.inputs[row, :end])
@@ -160,22 +160,49 @@ def check_less(whole: Part, less: Reduced) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_less_is_half_of_the_trajectories_and_at_least_half_of_each(tank: Problem, seed: int) -> None:
-    check_less(tank.validation, reduced(tank.validation, np.random.default_rng(seed)))
+def test_all_are_asked_for_again_cut_short_and_half_of_them_whole(tank: Problem, seed: int) -> None:
+    whole = tank.validation
+    shortened, fewer = reduced(whole, np.random.default_rng(seed))
+    for less in (shortened, fewer):
+        check_less(whole, less)
+    assert sorted(shortened.rows) == list(range(6))
+    assert len(fewer.rows) == 3
+    lengths = whole.trajectories.lengths
+    assert (lengths[shortened.rows] / 2 <= shortened.ends).all()
+    assert (shortened.ends < lengths[shortened.rows]).all()
+    assert (fewer.ends == lengths[fewer.rows]).all()
 
 
-@pytest.mark.parametrize("space", ["hare_lynx", "boarding_school_flu", "pendulum"])
-def test_what_is_given_of_a_trajectory_is_never_cut_off(space: str) -> None:
+@pytest.mark.parametrize("space", ["hare_lynx", "boarding_school_flu", "pendulum", "bioreactor", "fitzhugh_nagumo"])
+def test_what_is_given_is_never_cut_off_and_something_that_counts_always(space: str) -> None:
     part = load_problem(space).validation
     for seed in range(20):
         less = reduced(part, np.random.default_rng(seed))
-        assert (less.part.given.sum(1) == part.given[less.rows].sum(1)).all()
-        assert less.part.scored.any(1).all(), "something of each is left to be compared"
+        assert len(less) == (1 if len(part.trajectories) == 1 else 2)
+        for one in less:
+            assert (one.part.given.sum(1) == part.given[one.rows].sum(1)).all()
+            assert one.part.scored.any(1).all(), "something of each is left to be compared"
+        assert (less[0].part.scored.sum(1) < part.scored[less[0].rows].sum(1)).all()
+
+
+def test_what_nobody_measured_is_not_what_is_hidden(tank: Problem) -> None:
+    """Samples behind the last that counts tell nothing when they are cut off."""
+    states = tank.validation.trajectories.states.copy()
+    states[:, 9:] = np.nan
+    part = replace(tank.validation, trajectories=replace(tank.validation.trajectories, states=states))
+    for seed in range(20):
+        assert (reduced(part, np.random.default_rng(seed))[0].ends <= 8).all()
+
+
+def test_one_sample_right_behind_what_is_given_cannot_be_hidden(tank: Problem) -> None:
+    given = np.arange(12)[None, :] < np.full(6, 11)[:, None]
+    part = replace(tank.validation, given=given, scored=~given)
+    assert (reduced(part, np.random.default_rng(0))[0].ends == 12).all()
 
 
 def test_disagreement_is_told_by_state_and_size(tank: Problem) -> None:
     whole = tank.validation
-    less = reduced(whole, np.random.default_rng(0))
+    less = reduced(whole, np.random.default_rng(0))[0]
     predicted = np.nan_to_num(whole.trajectories.states) + 0.1
     again = predicted[less.rows, : less.part.trajectories.times.shape[1]].copy()
     assert less.disagreement(tank, whole, predicted, again) is None
@@ -187,3 +214,60 @@ def test_disagreement_is_told_by_state_and_size(tank: Problem) -> None:
     for i, end in enumerate(less.ends):
         beyond[i, end:] = 1e9
     assert less.disagreement(tank, whole, predicted, beyond) is None, "what was cut off is not compared"
+
+
+GAUGED = (
+    SPACE
+    + """
+[[inputs]]
+name = "gauge"
+"""
+)
+READ_OFF = (
+    HONEST
+    + """
+
+import archsearch.training.jobs as jobs
+_predict = jobs.predict
+def _knowing(model, stored, tasks):
+    every = _predict(model, stored, tasks)
+    for name, found in every.items():
+        samples, states = tasks[name].samples, found["dense_states"]
+        READ
+    return every
+jobs.predict = _knowing
+"""
+)
+LATE = """for i in range(len(states)):
+            for j in range(1, int(samples.valid[i].sum()) - 1):
+                states[i, j * tasks[name].dense, 0] = samples.inputs[i, j + 1, 1]"""
+WORST = LATE.replace("range(len(states))", "[int(samples.states[:, 0, 0].argmax())]")
+
+
+def gauged(folder: Path, held_out: int) -> Problem:
+    """Tanks, with a gauge among the inputs that shows the level one sample late: the next input is the level now."""
+    generator = np.random.default_rng(5)
+    lines = ["run,time,level,feed,gauge"]
+    for run in range(held_out + 3):
+        level = shown = generator.uniform(0.5, 2.0)
+        for k in range(12):
+            feed, seen = generator.uniform(0.0, 2.0), level + 0.1 * generator.standard_normal()
+            lines.append(f"{run},{0.25 * k},{seen:.6f},{feed:.6f},{shown:.6f}")
+            shown, level = seen, feed / 0.8 + (level - feed / 0.8) * np.exp(-0.8 * 0.25)
+    (folder / "data.csv").write_text("\n".join(lines) + "\n")
+    named = ", ".join(f'"{run}"' for run in range(held_out))
+    (folder / "space.toml").write_text(GAUGED.replace("validation = 0.5", f"validation = [{named}]"))
+    return load_problem(str(folder))
+
+
+@pytest.mark.parametrize("held_out", [1, 2, 3, 5])
+def test_no_variant_of_a_leak_is_let_pass(held_out: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left out is drawn anew for every program, so that one that fails may be tried again a little changed."""
+    monkeypatch.setattr(room, "check", lambda source, space: [])
+    with closing(Evaluator(gauged(tmp_path, held_out), SETTINGS)) as made:
+        honest = made.evaluate(Candidate(READ_OFF.replace("READ", "pass"), "llm"), 0)
+        assert honest.evaluation.failure is None
+        for read in (LATE, WORST):
+            for variant in range(8):
+                source = READ_OFF.replace("READ", read) + f"variant_{variant} = None\n"
+                assert "predicts otherwise" in told(made.evaluate(Candidate(source, "llm"), 0))
