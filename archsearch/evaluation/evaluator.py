@@ -9,6 +9,7 @@ counted too, and its diagnostics are recorded as what it said.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -270,8 +271,8 @@ class Evaluator:
     def _expected(self, source: str, parameters: Mapping[str, Any]) -> Expected:
         space, train = self._problem.space, self._problem.train.trajectories
         seen = len(space.states) + len(space.inputs)
-        named = [name for name in parameters if name in source]
-        return Expected(train.states.shape[2:], seen, frozenset(train.ids), named, source)
+        words = frozenset(re.findall(r"\w+", _program(source)))
+        return Expected(train.states.shape[2:], seen, frozenset(train.ids), frozenset(parameters), words)
 
 
 def seed_of(candidate: Candidate, seed: int) -> int:

@@ -97,22 +97,24 @@ class Expected:
         seen: the number of states and inputs: the most that a net is calibrated by.
         trajectories: the names of the training trajectories, which have an initial state each.
         parameters: the names of the declared parameters.
-        source: the candidate, in which its nets have their names.
+        words: of the program, among which are the names of its parameters and nets.
     """
 
     state: tuple[int, ...]
     seen: int
     trajectories: Collection[str]
     parameters: Collection[str]
-    source: str
+    words: Collection[str]
 
     def is_known(self, name: str, array: Floats) -> bool:
         """Whether an array is one of those."""
         kind, _, rest = name.partition(".")
         if kind in ("param", "raw"):
-            return rest in self.parameters and array.shape == ()
-        if name == INITIAL or (kind == INITIAL and rest in self.trajectories) or name in (SCALE, SPREAD):
+            return rest in self.parameters and rest in self.words and array.shape == ()
+        if kind == INITIAL and rest in self.trajectories:
             return array.shape == self.state
+        if name in (INITIAL, SCALE, SPREAD):
+            return array.shape == self.state[-1:]  # one number per state, also where a state is a field
         if name == STIFF:
             return array.shape == (1,)
         return False
@@ -120,28 +122,32 @@ class Expected:
     def letters(self, name: str) -> int:
         """How many numbers the letters of a name can carry; none if it is that of a part of a net in the source."""
         match = FITTED.fullmatch(name) or CALIBRATED.fullmatch(name)
-        return 0 if match is not None and match[1] in self.source else math.ceil(len(name.encode()) / BYTES)
+        return 0 if match is not None and match[1] in self.words else math.ceil(len(name.encode()) / BYTES)
 
-    def is_calibration(self, name: str, arrays: Arrays) -> bool:
-        """Whether an array holds the scales of a net that is there: of one that has at least as many fitted numbers."""
-        match, size = CALIBRATED.fullmatch(name), arrays[name].size
-        return match is not None and size <= min(self.seen, count_net(arrays, match[1]))
+    def is_calibration(self, name: str, array: Floats) -> bool:
+        """Whether an array may hold the scales of what goes into a net or comes out of it."""
+        return CALIBRATED.fullmatch(name) is not None and array.size <= self.seen
 
 
 def count_weights(arrays: Arrays, expected: Expected) -> int:
     """How many numbers the candidate carries from its fit into its predictions, declared parameters apart.
 
     Everything counts that is not known to be something else: what a candidate hides among its arrays, the training
-    data, say, makes it as large as it is. So do the letters of a name that is none of the trainer's.
+    data, say, makes it as large as it is. So do the letters of a name that is none of the trainer's. The scales of a
+    net are known up to as many as it has fitted numbers: a net of two weights has no use for eight.
     """
-    return sum(
-        expected.letters(name) + (0 if expected.is_calibration(name, arrays) else array.size)
-        for name, array in arrays.items()
-        if not expected.is_known(name, array)
-    )
+    unknown = {name: array for name, array in arrays.items() if not expected.is_known(name, array)}
+    scales = {name: array for name, array in unknown.items() if expected.is_calibration(name, array)}
+    carried = sum(array.size for name, array in unknown.items() if name not in scales)
+    nets = {match[1] for name in scales if (match := CALIBRATED.fullmatch(name))}
+    beyond = sum(max(0, _count(scales, net, CALIBRATED) - count_net(arrays, net)) for net in nets)
+    return carried + beyond + sum(map(expected.letters, unknown))
 
 
 def count_net(arrays: Arrays, net: str) -> int:
     """The fitted numbers of one net."""
-    own = (array.size for name, array in arrays.items() if name.startswith(f"net.{net}.") and FITTED.fullmatch(name))
-    return sum(own)
+    return _count(arrays, net, FITTED)
+
+
+def _count(arrays: Arrays, net: str, kind: re.Pattern[str]) -> int:
+    return sum(array.size for name, array in arrays.items() if name.startswith(f"net.{net}.") and kind.fullmatch(name))

@@ -6,6 +6,7 @@ import json
 import struct
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,8 +134,8 @@ EXPECTED = Expected(
     state=(2,),
     seen=3,
     trajectories=frozenset({"1"}),
-    parameters=frozenset({"a"}),
-    source="a = Param(1.0); f = Net(('x',))",
+    parameters=frozenset({"a", "ca"}),
+    words=frozenset({"a", "Param", "f", "Net", "x", "can"}),
 )
 
 
@@ -145,12 +146,14 @@ EXPECTED = Expected(
         ("raw.a", (), 0),
         ("param.a", (50,), 50 + 1),
         ("param.hidden", (), 1 + 2),
+        ("param.ca", (), 1 + 1),
         ("net.f.weight_0", (3, 4), 12),
         ("net.f.bias_0", (4,), 4),
         ("net.f.mean", (3,), 3),
         ("net.f.mean", (4,), 4),
         ("net.f.memory", (300,), 300 + 2),
         ("net.unwritten.weight_0", (3, 4), 12 + 3),
+        ("net.ca.weight_0", (3, 4), 12 + 2),
         ("net.f.weight_" + 200 * "7", (1,), 1 + 27),
         ("\N{PILE OF POO}" * 80, (1,), 1 + 40),
         ("initial", (2,), 0),
@@ -170,6 +173,20 @@ def test_what_a_candidate_carries_counts_whatever_it_is_called(name: str, shape:
 def test_the_scales_of_a_net_do_not_count_where_there_is_one() -> None:
     fitted, scales = {"net.f.weight_0": np.zeros((4, 3))}, {"net.f.mean": np.zeros(3), "net.g.mean": np.zeros(3)}
     assert count_weights(fitted | scales, EXPECTED) == 12 + 3 + 2
+
+
+def test_a_net_of_two_numbers_has_no_eight_scales() -> None:
+    scales = {f"net.f.{kind}": np.zeros(2) for kind in ("mean", "std", "scale", "shift")}
+    assert count_weights({"net.f.weight_0": np.zeros(2)} | scales, EXPECTED) == 2 + (8 - 2)
+    assert count_weights({"net.f.weight_0": np.zeros(8)} | scales, EXPECTED) == 8
+
+
+def test_a_field_leaves_one_number_of_each_state_beside_where_it_starts() -> None:
+    grid = replace(EXPECTED, state=(20, 2))
+    arrays = {"initial.1": np.zeros((20, 2)), "training.scale": np.zeros(2), "initial": np.zeros(2)}
+    assert count_weights(arrays, grid) == 0
+    for name in ("training.scale", "training.spread", "initial"):
+        assert count_weights({name: np.zeros((20, 2))}, grid) >= 40
 
 
 def test_the_weights_of_a_net_are_those_of_its_own_name() -> None:
