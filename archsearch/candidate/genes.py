@@ -22,10 +22,20 @@ EMPTY = "empty"
 
 @dataclass(frozen=True)
 class Choice:
-    """One gene: the values that it may have, and whether it matters, given the genes before it."""
+    """One gene: the values that it may have, and whether it matters, given the genes before it.
+
+    Attributes:
+        barred: those of the values that it may not have, given the genes before it.
+    """
 
     values: tuple[Value, ...]
     active: Callable[[Genes], bool]
+    barred: Callable[[Genes], tuple[Value, ...]] = lambda genes: ()
+
+    def left(self, genes: Genes) -> tuple[Value, ...]:
+        """The values that it may have, given the genes before it."""
+        barred = self.barred(genes)
+        return tuple(value for value in self.values if value not in barred)
 
 
 def choices(space: SearchSpace) -> dict[str, Choice]:
@@ -51,7 +61,7 @@ def active_choices(genes: Genes, space: SearchSpace) -> dict[str, tuple[Value, .
 
     To draw a genome, fill the first one that is not chosen yet and ask again.
     """
-    return {name: choice.values for name, choice in choices(space).items() if choice.active(genes)}
+    return {name: choice.left(genes) for name, choice in choices(space).items() if choice.active(genes)}
 
 
 def to_parameters(genome: Genome, space: SearchSpace) -> dict[str, Value]:
@@ -64,7 +74,7 @@ def to_parameters(genome: Genome, space: SearchSpace) -> dict[str, Value]:
     for name, choice in choices(space).items():
         if choice.active(genes):
             genes[name] = _gene_of(genome, name)
-            _refuse_stranger(name, genes[name], choice.values)
+            _refuse_stranger(name, genes[name], choice.left(genes))
     return genes
 
 
@@ -112,7 +122,7 @@ def _slot_choices(slot: Slot, space: SearchSpace) -> dict[str, Choice]:
         return genes.get(name, EMPTY) != EMPTY
 
     return {
-        name: Choice((EMPTY, *slot.roles), has_place),
+        name: Choice((EMPTY, *slot.roles), has_place, lambda genes: _barred(slot, genes, space)),
         f"{name}.inputs": Choice(_masks(slot), filled),
         f"{name}.hidden": Choice(HIDDEN, filled),
     }
@@ -127,14 +137,22 @@ def _is_everywhere(genes: Genes) -> bool:
 
 
 def _has_place(slot: Slot, genes: Genes, space: SearchSpace) -> bool:
-    """Whether what the slot stands on is part of the model that the genes before it make, and not replaced already."""
+    """Whether what the slot stands on is part of the model that the genes before it make, and can be joined to."""
     if slot.equation:
         return True
     drawn = plan(_physics_of(genes, space), space)
     if slot.term:
-        only_replaced = slot.roles == ("replace",) and slot.term in drawn.replaced
-        return slot.term not in drawn.dropped and not only_replaced
+        return slot.term not in drawn.dropped and slot.roles != _barred(slot, genes, space)
     return any(parameter.name == slot.parameter for parameter in drawn.parameters)
+
+
+def _barred(slot: Slot, genes: Genes, space: SearchSpace) -> tuple[Role, ...]:
+    """What a net in a slot cannot do: stand in the place of a law that stands in the place of the same term.
+
+    Nothing of that law would be left in the model, and its parameters would be fitted to nothing.
+    """
+    replaced = slot.term is not None and slot.term in plan(_physics_of(genes, space), space).replaced
+    return ("replace",) if replaced else ()
 
 
 def _physics_of(genes: Genes, space: SearchSpace) -> Genome:
@@ -200,10 +218,11 @@ def _role(text: str) -> Role:
 
 def _refuse_incomplete(genes: Genes, space: SearchSpace) -> None:
     known = choices(space)
-    for name, value in genes.items():
+    for name in genes:
         if name not in known:
             raise RequestError(f"The gene {name!r} is unknown{did_you_mean(name, known)}", "Leave it out.")
-        _refuse_stranger(name, value, known[name].values)
+    for name, value in genes.items():
+        _refuse_stranger(name, value, known[name].left(genes))
     idle = [name for name in genes if not known[name].active(genes)]
     if idle:
         raise RequestError(f"The gene {idle[0]!r} has no effect beside the others.", "Leave it out.")

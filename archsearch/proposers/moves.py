@@ -71,13 +71,13 @@ class GeneSpace:
         genes: Genes = {}
         for name, choice in self._choices.items():
             if choice.active(genes):
-                genes[name] = choose(name, choice.values)
+                genes[name] = choose(name, choice.left(genes))
         return genes
 
     def holds(self, genes: Mapping[str, Value]) -> bool:
         """Whether these genes are a point of the space."""
         known = all(genes[name] in self.values.get(name, ()) for name in genes)
-        return known and self.walk(lambda name, values: genes.get(name, values[0])) == dict(genes)
+        return known and self.walk(_keeping(genes)) == dict(genes)
 
     def allows(self, genes: Mapping[str, Value]) -> bool:
         """Whether genes that `walk` decided on are what a person wants; those of an unrestricted space always are."""
@@ -90,15 +90,14 @@ class GeneSpace:
         Args:
             genes: a point of the space without bans and pins; this one must not be empty.
         """
-        found = self.walk(lambda name, values: genes[name] if genes.get(name) in values else default(name, values))
+        found = self.walk(_keeping(genes))
         if self.allows(found):
             return found
         return min(islice(self.all(), MOST_COMPARED), key=lambda other: len(genes.items() ^ other.items()))
 
     def changed(self, genes: Genes, changes: Mapping[str, Value]) -> Genes:
         """The genome with some genes changed; genes that begin to matter take their default."""
-        wanted = {**genes, **changes}
-        return self.walk(lambda name, values: wanted[name] if name in wanted else default(name, values))
+        return self.walk(_keeping({**genes, **changes}))
 
     def without_nets(self, genes: Genes) -> Genes:
         """The same physics with no net in it; a net alone has none, and stays as it is."""
@@ -110,12 +109,13 @@ class GeneSpace:
         key = tuple(genes.items())
         if key not in self._neighbours:
             changed = (
-                self.changed(genes, {name: value})
+                (name, value, self.changed(genes, {name: value}))
                 for name, current in genes.items()
                 for value in self.values[name]
                 if value != current
             )
-            self._neighbours[key] = [other for other in changed if self.allows(other)]
+            found = (other for name, value, other in changed if other[name] == value)
+            self._neighbours[key] = [other for other in found if self.allows(other)]
         return self._neighbours[key]
 
     def crossed(self, one: Genes, other: Genes, generator: np.random.Generator) -> Genes:
@@ -147,8 +147,18 @@ class GeneSpace:
             if names[0] not in self._restriction.slots:
                 yield from self._completions(genes, names[1:])
             return
-        for value in choice.values:
+        for value in choice.left(genes):
             yield from self._completions({**genes, names[0]: value}, names[1:])
+
+
+def _keeping(genes: Mapping[str, Value]) -> Choose:
+    """Chooses what genes say where that is left, else the default."""
+
+    def choose(name: str, values: tuple[Value, ...]) -> Value:
+        value = genes.get(name)
+        return value if value is not None and value in values else default(name, values)
+
+    return choose
 
 
 def default(name: str, values: tuple[Value, ...]) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archsearch.candidate.plan import droppable, replacements
@@ -11,6 +11,9 @@ from archsearch.errors import RequestError, did_you_mean
 from archsearch.problem.space import SearchSpace, Slot
 from archsearch.proposers.memory import Wishes
 from archsearch.proposers.moves import GeneSpace
+
+REPLACING = ("replace", "map")
+"""Roles of nets that leave nothing of what they stand on."""
 
 
 def known_names(space: SearchSpace) -> tuple[str, ...]:
@@ -33,7 +36,7 @@ def violations(source: str, space: SearchSpace, wishes: Wishes) -> tuple[str, ..
         return ()
     used = used_in(source)
     broken = [text for name in wishes.bans for text in _banned(name, used, space)]
-    return tuple(broken + [text for name in wishes.pins for text in _missed(name, used, space)])
+    return tuple(broken + [text for name in wishes.pins for text in _missed(name, used, space, wishes.pins)])
 
 
 def uses(name: str, source: str, space: SearchSpace) -> bool:
@@ -90,10 +93,13 @@ def _banned(name: str, used: Used, space: SearchSpace) -> Iterator[str]:
             yield f"fills the slot '{name}'{under}, which is banned"
 
 
-def _missed(name: str, used: Used, space: SearchSpace) -> Iterator[str]:
+def _missed(name: str, used: Used, space: SearchSpace, pins: Sequence[str]) -> Iterator[str]:
     slots = _slots(name, space)
     if not slots and name not in used.terms:
         yield f"does not use the term '{name}', which is pinned"
+    if not slots and not any(name in _place(slot, used) for slot in space.slots if slot.name in pins):
+        for net in (net for net, places in used.places.items() if name in places and used.nets[net].role in REPLACING):
+            yield f"puts the net '{net}' in the place of the term '{name}', which is pinned"
     for slot in slots:
         if not _standing_in(slot, used):
             yield f"does not fill the slot '{name}', which is pinned"
@@ -105,9 +111,14 @@ def _slots(name: str, space: SearchSpace) -> list[Slot]:
 
 def _standing_in(slot: Slot, used: Used) -> list[str]:
     """The nets that stand in a slot, under its name or under another."""
-    place = str(slot.term or slot.parameter or slot.equation)
-    places = {place, used.replaced.get(place, place)}
+    places = _place(slot, used)
     return [net for net in used.nets if net == slot.name or places & used.places.get(net, frozenset())]
+
+
+def _place(slot: Slot, used: Used) -> set[str]:
+    """What a slot stands on, by the name in the space and by that of what is there instead."""
+    place = str(slot.term or slot.parameter or slot.equation)
+    return {place, used.replaced.get(place, place)}
 
 
 def _refuse_fixture(name: str, space: SearchSpace) -> None:

@@ -75,8 +75,16 @@ class Restriction:
         if kind == "add":
             return rest not in (self.wishes.pins if value is False else self.wishes.bans)
         if kind == "slot" and "." not in rest:
-            return rest not in (self.wishes.pins if value == EMPTY else self.wishes.bans)
+            return self._slot_may_be(rest, value)
         return True
+
+    def _slot_may_be(self, name: str, value: Value) -> bool:
+        """Whether a slot may be filled so; a net in the place of a pinned term would leave nothing of it."""
+        slot = next(slot for slot in self.space.slots if slot.name == name)
+        if value == EMPTY:
+            return name not in self.wishes.pins
+        replaces_pinned = value == "replace" and slot.term in self.wishes.pins and name not in self.wishes.pins
+        return name not in self.wishes.bans and not replaces_pinned
 
     def _term_may_be(self, term: str, value: Value) -> bool:
         """Whether what becomes of a suspect term is neither banned, nor in the way of what is pinned."""

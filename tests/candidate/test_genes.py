@@ -11,6 +11,7 @@ from archsearch.candidate.baselines import net_alone, physics_as_given, physics_
 from archsearch.candidate.genes import active_choices, choices, from_parameters, to_parameters
 from archsearch.candidate.genome import Genome, NetGene
 from archsearch.errors import RequestError
+from archsearch.problem.loading import load_problem
 
 
 @pytest.mark.parametrize("space", [rich(), bare()], ids=["rich", "bare"])
@@ -80,6 +81,20 @@ def test_a_slot_on_a_parameter_needs_that_the_parameter_is_used():
     space = rich()
     assert "slot.uptake" in to_parameters(Genome(), space)
     assert "slot.uptake" not in to_parameters(Genome(terms={"death": "dropped"}), space)
+
+
+@pytest.mark.parametrize("name", ["hare_lynx", "bioreactor"])
+def test_no_law_and_net_stand_in_the_same_place(name):
+    """A law in whose place a net stands is dead: nothing of it is left in the model."""
+    space = load_problem(name).space
+    slot = next(slot for slot in space.slots if slot.term and set(slot.roles) == {"replace", "scale"})
+    law = next(item.name for item in space.library if item.replaces == slot.term)
+    for became, roles in (("given", {"empty", "replace", "scale"}), (law, {"empty", "scale"})):
+        genes = to_parameters(Genome(terms={slot.term: became}), space)
+        assert set(active_choices(genes, space)[f"slot.{slot.name}"]) == roles
+    net = NetGene("replace", slot.inputs, (8,))
+    with pytest.raises(RequestError, match=f"'slot.{slot.name}' is 'replace'"):
+        to_parameters(Genome(terms={slot.term: law}, slots={slot.name: net}), space)
 
 
 def test_active_choices_open_what_was_chosen():

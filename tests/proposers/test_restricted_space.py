@@ -217,6 +217,16 @@ def test_all_genomes_that_are_left_are_found() -> None:
     assert proposer.propose([], frozenset(taken), 303) is None
 
 
+def test_no_net_stands_in_the_place_of_what_is_pinned() -> None:
+    """A pinned term that a net replaces would be named by the model and move nothing."""
+    space = space_called("bioreactor")
+    for pinned in ("growth_rate", "haldane"):
+        left = list(GeneSpace(space, Wishes(pins=(pinned,))).all())
+        assert {genes["slot.kinetics"] for genes in left} == {"empty", "scale"}
+    both = list(GeneSpace(space, Wishes(pins=("growth_rate", "kinetics"))).all())
+    assert {genes["slot.kinetics"] for genes in both} == {"scale", "replace"}, "who pins both wants both"
+
+
 def test_the_sampler_stays_inside_and_learns_from_outside() -> None:
     space = space_called("species")
     whole, allowed = GeneSpace(space), GeneSpace(space, Wishes(bans=("growth", "unknown_prey"), pins=("crowding",)))
