@@ -26,11 +26,10 @@ the 53 bits of a float64. So does each part of a formula."""
 STRUCTURE = 60
 """Small numbers that a source may hold as structure; `x * 4 * 4 + x * 3` holds more than it seems."""
 PARTS = 600
-"""Names, operations and calls that a source may have beside those of the terms of its space: any number can be computed
-from `x / x`. What the search writes has up to 250 in all."""
+"""Names, operations, calls and brackets that a source may have beside those of the terms of its space: any number can
+be computed from `x / x`. What the search writes has up to 270 in all."""
 OPERATIONS = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript, ast.Slice)
 """What a number that is structure stands in."""
-FORMULAS = (ast.Name, ast.Attribute, ast.Call, ast.BinOp, ast.UnaryOp)
 OPERATORS = ast.operator | ast.unaryop | ast.expr_context
 
 
@@ -56,7 +55,7 @@ def count_constants(source: str, space: SearchSpace | None = None) -> int:
         + sum(max(0, _numbers_inside(one.value) - one.allowed) + is_chosen(one, space) for one in declared)
         + chosen_in_letters(nodes, inside, space)
         + _beyond(free, STRUCTURE)
-        + _beyond(sum(isinstance(node, FORMULAS) for node in nodes), PARTS + _parts_of(space))
+        + _beyond(sum(_is_part(node) for node in nodes), PARTS + _parts_of(space))
     )
 
 
@@ -87,9 +86,8 @@ def _constants(
         if node not in varying:
             yield node, parent
         elif node not in declared and not is_docstring(node):
-            above = (
-                parent if isinstance(node, ast.Tuple) and getattr(parent, "slice", None) is node else node
-            )  # x[..., 0]
+            is_index = isinstance(node, ast.Tuple) and isinstance(parent, ast.Subscript) and parent.slice is node
+            above = parent if is_index else node  # in x[..., 0] both are indices
             waiting += [(child, above) for child in ast.iter_child_nodes(node) if not isinstance(child, OPERATORS)]
 
 
@@ -110,6 +108,11 @@ def _beyond(many: int, allowed: int) -> int:
     return math.ceil(max(0, many - allowed) / OF_STRUCTURE)
 
 
+def _is_part(node: ast.AST) -> bool:
+    """Whether it is part of a formula: a name, an operation, a call, brackets."""
+    return isinstance(node, ast.expr) and not isinstance(node, ast.Constant)
+
+
 def _parts_of(space: SearchSpace | None) -> int:
     """How many parts the terms of a space can have: none is shorter than a letter."""
     tables = (space.terms, space.library) if space else ()
@@ -123,9 +126,9 @@ def _numbers_inside(declaration: ast.AST) -> int:
 
 
 def _is_number(node: ast.AST) -> TypeGuard[ast.expr]:
-    """Whether it is a number, or counts like a small one: any constant but a text does, and so do empty brackets."""
-    if isinstance(node, DISPLAYS):
-        return not (node.values if isinstance(node, ast.Dict) else node.elts)
+    """Whether it is a number, or counts like a small one: any constant but a text does, empty brackets and f""."""
+    if isinstance(node, DISPLAYS | ast.JoinedStr):
+        return not (node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else node.values)
     return isinstance(node, ast.Constant) and not isinstance(node.value, str | bytes)
 
 

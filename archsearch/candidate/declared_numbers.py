@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from archsearch.candidate.check_literals import literal
@@ -17,8 +17,8 @@ ALLOWED = {"Param": 3, "Net": 12}
 TABLES = {"algebraic_variables": 12, "dropped": 0, "replaced": 0}
 """The same for the tables of a class: where the search for algebraic variables starts, names of terms."""
 WORDS = ("HybridModel", *ALLOWED)
-_FINDING = "getattr setattr delattr vars globals locals dir type super eval exec compile __import__"
-FINDING = frozenset(_FINDING.split())
+_FINDERS = "getattr setattr delattr vars globals locals type super eval exec compile __import__"
+FINDERS = frozenset(_FINDERS.split())
 """Functions of Python that find a class without its name; the static check refuses them."""
 FIXED = 4
 """The place of `fixed` among the arguments of Param."""
@@ -50,7 +50,8 @@ def declarations(tree: ast.Module, nodes: Sequence[ast.AST]) -> list[Declaration
         nodes: all that is in it.
     """
     bound = Counter(name for node in nodes for name in _bound(node))
-    if bound[CLASS] != 1 or any(bound[name] for name in WORDS) or any(_may_read(node) for node in nodes):
+    finders = {CLASS, *(name for name in FINDERS if not bound[name])}
+    if bound[CLASS] != 1 or any(bound[name] for name in WORDS) or any(_may_read(node, finders) for node in nodes):
         return []
     body = _body(tree)
     times = Counter(name for node in body for name in _bound_by(node))
@@ -104,11 +105,11 @@ def _bound(node: ast.AST) -> Iterator[str]:
         yield from (alias.asname or alias.name for alias in node.names if alias.asname or not is_language)
 
 
-def _may_read(node: ast.AST) -> bool:
+def _may_read(node: ast.AST, finders: Collection[str]) -> bool:
     """Whether it names the class or what could find it."""
     if isinstance(node, ast.Attribute):
         return node.attr.startswith("__")
-    return isinstance(node, ast.Name) and (node.id == CLASS or node.id in FINDING)
+    return isinstance(node, ast.Name) and node.id in finders
 
 
 def _is_fixed(call: ast.Call) -> bool:
