@@ -167,7 +167,7 @@ class Evaluator:
                 "train": score(problem, problem.train, found[TRAIN]["states"]),
                 "validation": _finite(score(problem, problem.validation, found[VALIDATION]["states"]), log),
                 "weights": count_weights(arrays, self._expected(source, known["parameters"])),
-                "constants": count_constants(source),
+                "constants": count_constants(source, problem.space),
                 **known,
             }
         )
