@@ -14,8 +14,8 @@ from archsearch.candidate.outcome import FittedLimit, FittedNet, FittedParameter
 from archsearch.evaluation.failures import FailedError, result_failure
 from archsearch.evaluation.result import Arrays
 from archsearch.evaluation.weights import count_net
+from archsearch.plain_text import one_line
 from archsearch.problem.problem import Problem
-from archsearch.sandbox.report import printable
 from archsearch.training.score import score
 
 MEANINGLESS = 1e6
@@ -66,7 +66,7 @@ def described(problem: Problem, claims: dict[str, Any], arrays: Arrays, without:
 
 def _text(value: Any) -> str:
     """One line, so that it cannot begin another one in a table, a list or a prompt."""
-    return " ".join(printable(str(value)).split())[:MOST_LETTERS]
+    return one_line(str(value), MOST_LETTERS)
 
 
 def _few(said: Sized) -> None:
