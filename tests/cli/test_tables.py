@@ -68,3 +68,7 @@ def test_where_a_candidate_comes_from_is_told_line_by_line() -> None:
     ]
     assert "decision: not decided yet" in origin(Proposal(3, parent), {})
     assert "made from: nothing else" in origin(Proposal(3, parent), {})
+
+
+def test_what_a_candidate_says_of_itself_is_marked() -> None:
+    assert shown(PERIOD).endswith("errors without a term are what its own process says.")
