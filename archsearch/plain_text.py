@@ -30,7 +30,7 @@ HIDDEN = frozenset(chr(code) for first, last in _IGNORABLE for code in range(fir
 
 def printable(text: str) -> str:
     """A text of several lines without control characters, which could rewrite a terminal, and invisible ones."""
-    return "".join(c if c in "\n\t" or _is_seen(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if c in "\n\t" or is_seen(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def one_line(text: str, most: int) -> str:
@@ -39,5 +39,6 @@ def one_line(text: str, most: int) -> str:
     return flat if len(flat) <= most else f"{flat[: most - 3]}..."
 
 
-def _is_seen(letter: str) -> bool:
+def is_seen(letter: str) -> bool:
+    """Whether a character draws something, or is a space."""
     return letter.isprintable() and letter not in HIDDEN
