@@ -35,8 +35,8 @@ def printable(text: str) -> str:
 
 def one_line(text: str, most: int) -> str:
     """A text as one line of at most so many letters: it cannot begin another line in a table, a list or a prompt."""
-    flat = printable(" ".join(text.split()))
-    return flat if len(flat) <= most else f"{flat[: most - 3]}..."
+    flat = " ".join(text.split())
+    return printable(flat if len(flat) <= most else f"{flat[: most - 3]}...")
 
 
 def is_seen(letter: str) -> bool:

@@ -117,7 +117,7 @@ def test_a_hidden_state_that_is_not_identified_is_marked_and_told(page: Page) ->
         ("share of the dynamics", "Weights are counted; the rest is what the model's own process says."),
         ("error on the fitted data without it", "predictions without a term, are what the model's own process says."),
         ("between its bounds", "Names, units, bounds, ± and identified are what the model's own process says."),
-        ("std. error", "All of this is what the model's own process says."),
+        ("std. error", "All but the unit is what the model's own process says."),
     ],
 )
 def test_what_the_model_says_of_itself_is_marked_below_the_table(page: Page, table: str, note: str) -> None:
