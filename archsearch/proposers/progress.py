@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -215,12 +216,18 @@ def _net(item: Evaluation, name: str) -> str:
     return f"{name} (role {net.role}, sees {' and '.join(net.inputs)}, {net.weights} weights{share})"
 
 
+def _with_claim(number: int, claims: Mapping[int, str]) -> str:
+    """A number with what that candidate says of itself, in quotation marks that it cannot close."""
+    claim = claims.get(number, "")
+    return f"{number} (which claims {json.dumps(claim, ensure_ascii=False)})" if claim else str(number)
+
+
 def _wishes(wishes: Wishes, past: Sequence[Past]) -> list[str]:
     """What a person wants, each in a line; what binds every proposal last."""
     lines = [f"Hint: {text}" for text in wishes.hints]
     claims = {item.number: item.candidate.claim for item in past}
     for better, worse, reason in wishes.reasoned():
-        told = f"Number {better} ({claims.get(better, '')}) is preferred to number {worse} ({claims.get(worse, '')})"
+        told = f"Number {_with_claim(better, claims)} is preferred to number {_with_claim(worse, claims)}"
         lines.append(told + (f", because: {reason}" if reason else ""))
     lines += [f"Banned, never use it: {name}" for name in wishes.bans]
     return lines + [f"Pinned, always keep it: {name}" for name in wishes.pins]
