@@ -18,7 +18,7 @@ PACKAGE = ROOT / "archsearch"
 
 LINES = (
     ("errors",),
-    ("bundled", "settings", "systems"),
+    ("bundled", "plain_text", "settings", "systems"),
     ("problem",),
     ("hybrid",),
     ("candidate",),

@@ -7,6 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from archsearch.errors import did_you_mean
+from archsearch.plain_text import one_line
+
+LONGEST = 1000
+"""Letters of a sentence in a finding, which may quote the source."""
+MOST_FINDINGS = 100
 
 
 @dataclass(frozen=True, order=True)
@@ -45,12 +50,18 @@ class Findings:
         self.add(node, f"There is no {what} '{name}'{did_you_mean(name, known)}", listed)
 
     def in_order(self) -> list[Finding]:
-        """All findings, top to bottom."""
-        return sorted(self.found)
+        """The findings, top to bottom; of very many the first, and how many more there are."""
+        found = sorted(self.found)
+        if len(found) > MOST_FINDINGS:
+            more = Finding(
+                found[MOST_FINDINGS].line, f"There are {len(found) - MOST_FINDINGS} more.", "Mend these first."
+            )
+            return [*found[:MOST_FINDINGS], more]
+        return found
 
 
 def _sentence(text: str) -> str:
-    text = f"{text[0].upper()}{text[1:]}"
+    text = one_line(f"{text[0].upper()}{text[1:]}", LONGEST)
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 

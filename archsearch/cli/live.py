@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from archsearch.cli.plain import finished, noted
 from archsearch.cli.sparkline import sparkline
 from archsearch.cli.tally import Tally, clock
+from archsearch.plain_text import printable
 from archsearch.report.leaderboard import Row, cells, four, rows_of
-from archsearch.sandbox.report import printable
 from archsearch.study.running import RunningFit, RunningFits
 
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from archsearch.plain_text import is_seen
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -33,8 +35,8 @@ def never_fail_on_letters() -> None:
 
 
 def visible(text: str) -> str:
-    """Text of strangers with what would steer the terminal, or turn the direction of reading, written out."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else _written_out(letter) for letter in text)
+    """Text of strangers with what cannot be seen, or would steer the terminal, written out."""
+    return "".join(letter if is_seen(letter) or letter in "\n\t" else _written_out(letter) for letter in text)
 
 
 def _written_out(letter: str) -> str:

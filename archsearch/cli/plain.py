@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from archsearch.cli.tally import Tally, clock
+from archsearch.plain_text import printable
 from archsearch.report.leaderboard import four
-from archsearch.sandbox.report import printable
 
 if TYPE_CHECKING:
     from archsearch.candidate.outcome import Evaluation

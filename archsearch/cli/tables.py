@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 IDENTIFIED = {True: "yes", False: "no", None: "not known"}
 KEPT = {True: "yes", False: "BROKEN", None: "not known"}
+CLAIMED = (
+    "Names, units, bounds, intervals, identified, shares, and the errors without a term are what its own process says."
+)
 NUMERIC = ("rank", "no.", "weights", "parameters", "seconds")
 
 
@@ -59,6 +62,8 @@ def candidate_tables(evaluation: Evaluation) -> Iterator[RenderableType]:
         yield _terms(evaluation)
     if evaluation.nets:
         yield _nets(evaluation)
+    if evaluation.status == "ok":
+        yield CLAIMED
 
 
 def origin(proposal: Proposal, known: Mapping[str, int], mark: str = "") -> str:

@@ -16,7 +16,7 @@ import typer
 from archsearch.cli.output import console
 from archsearch.cli.screen import LostError, Screen
 from archsearch.errors import ArchsearchError
-from archsearch.sandbox.report import printable
+from archsearch.plain_text import printable
 from archsearch.study.control import read_control, write_control
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from archsearch.candidate.outcome import FittedLimit, FittedNet, FittedParameter
 from archsearch.evaluation.failures import FailedError, result_failure
 from archsearch.evaluation.result import Arrays
 from archsearch.evaluation.weights import count_net
+from archsearch.plain_text import one_line
 from archsearch.problem.problem import Problem
-from archsearch.sandbox.report import printable
 from archsearch.training.score import score
 
 MEANINGLESS = 1e6
@@ -23,6 +23,8 @@ MEANINGLESS = 1e6
 MOST_LETTERS = 120
 MOST_TERMS = 64
 """A prediction is made without each of them in turn."""
+MOST_WIDTH = 1_000_000
+"""Of a layer of a net, which is written in tables and prompts as it is said."""
 MOST_NAMES = 512
 """Of parameters, limits, nets, or parts of one, which a person and an LLM are shown."""
 
@@ -66,7 +68,7 @@ def described(problem: Problem, claims: dict[str, Any], arrays: Arrays, without:
 
 def _text(value: Any) -> str:
     """One line, so that it cannot begin another one in a table, a list or a prompt."""
-    return " ".join(printable(str(value)).split())[:MOST_LETTERS]
+    return one_line(str(value), MOST_LETTERS)
 
 
 def _few(said: Sized) -> None:
@@ -76,6 +78,12 @@ def _few(said: Sized) -> None:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _width(value: Any) -> int:
+    if not isinstance(value, int) or not 0 < value <= MOST_WIDTH:
+        raise ValueError("no width of a layer")
+    return int(value)
 
 
 def _parameters(problem: Problem, claims: dict[str, Any], arrays: Arrays) -> dict[str, FittedParameter]:
@@ -157,7 +165,7 @@ def _nets(claims: dict[str, Any], arrays: Arrays) -> dict[str, FittedNet]:
         _text(name): FittedNet(
             role=_text(net.get("role")),
             inputs=tuple(_text(item) for item in net.get("inputs", ())),
-            hidden=tuple(int(width) for width in net.get("hidden", ())),
+            hidden=tuple(_width(width) for width in net.get("hidden", ())),
             weights=count_net(arrays, name),
             share=_number(claims.get("share")),
         )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from archsearch.candidate.outcome import Failure
-from archsearch.sandbox.report import Report, printable
+from archsearch.plain_text import one_line
+from archsearch.sandbox.report import Report
 from archsearch.settings import Limits
 from archsearch.training.jobs import FAILURE
 
@@ -31,7 +32,8 @@ class FailedError(Exception):
 
 def check_failure(findings: Sequence[str]) -> Failure:
     """The static check found something."""
-    return Failure(kind="check", message="\n".join(findings), remedy="Mend what is listed; nothing was run.")
+    message = "\n".join(one_line(finding, MOST_LETTERS) for finding in findings)
+    return Failure(kind="check", message=message, remedy="Mend what is listed; nothing was run.")
 
 
 def result_failure(message: str) -> Failure:
@@ -78,8 +80,8 @@ def _said(header: dict[str, Any] | None) -> Failure | None:
 
 
 def _told(message: str) -> str:
-    """What a candidate had a hand in: cut, without control characters, and never nothing."""
-    return printable(message).strip()[:MOST_LETTERS] or "it did not say why"
+    """What a candidate had a hand in: one line, and never nothing."""
+    return one_line(message, MOST_LETTERS) or "it did not say why"
 
 
 def _crash(report: Report) -> Failure | None:

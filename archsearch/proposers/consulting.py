@@ -17,7 +17,7 @@ from archsearch.llm.tools import Tool
 from archsearch.proposers.measured import GivenPhysics, Measured, evaluated
 from archsearch.proposers.measured import size as magnitude
 from archsearch.proposers.memory import Memory
-from archsearch.proposers.progress import parameter_line
+from archsearch.proposers.progress import parameter_line, told_failure
 from archsearch.proposers.trends import correlations, fifths, four, listed, told
 
 MOST_ROWS = 40
@@ -153,10 +153,10 @@ class Consulting:
         assert self.quick_fit is not None
         found = self.quick_fit(known[given.number])
         if found.failure is not None:
-            return f"It failed ({found.failure.kind}): {found.failure.message}"
+            return f"It failed ({told_failure(found.failure)})"
         error = four(found.train.nrmse if found.train is not None else None)
         values = listed([parameter_line(*item) for item in found.parameters.items()])
-        return f"Training error {error}. Parameters: {values}."
+        return f"Training error {error}. Parameters, as its own process says: {values}."
 
     def _row(self, name: str) -> int:
         ids = self.measured.trajectories.ids
@@ -174,8 +174,9 @@ class Consulting:
 
 def _described(item: Evaluation) -> str:
     if item.failure is not None:
-        return f"{item.number}: failed ({item.failure.kind}): {item.failure.message}"
+        return f"{item.number}: failed ({told_failure(item.failure)})"
     rmse = item.validation.rmse if item.validation is not None else {}
     states = listed([f"{name} {four(value)}" for name, value in rmse.items()])
     values = listed([parameter_line(*pair) for pair in item.parameters.items()])
-    return f"{item.number}: {item.claim} Error {four(item.error)} ({states}), {size(item)} fitted numbers. {values}."
+    errors = f"Error {four(item.error)} ({states}), {size(item)} fitted numbers."
+    return f"{item.number}: {item.claim} {errors} As its own process says: {values}."

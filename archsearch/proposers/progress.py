@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from archsearch.candidate.outcome import Evaluation, FittedParameter, FittedTerm
+from archsearch.candidate.outcome import Evaluation, Failure, FittedParameter, FittedTerm
 from archsearch.candidate.ranking import best, rank, size
+from archsearch.plain_text import one_line
 from archsearch.problem.trajectories import Floats
 from archsearch.proposers.measured import Measured, rms
 from archsearch.proposers.memory import Memory, Past, Wishes
@@ -20,6 +22,8 @@ SHOWN = 4
 """Candidates that are told in full."""
 MOST_LINES = 12
 """Of each list of candidates, refusals and failures."""
+LONGEST_FAILURE = 2000
+"""Letters of why one candidate failed or was refused."""
 MOST_TRAJECTORIES = 8
 LAWS_FIRST = 3
 """So many models without nets, besides the physics as given, are tried before nets are asked for."""
@@ -65,9 +69,7 @@ class Telling:
             best=[self._candidate(item, places[item.number], past) for item in full],
             others=[_line(item) for item in fitting if item not in full][:MOST_LINES],
             failures=[_failure(item) for item in sorted(failed, key=lambda item: -item.number)][:MOST_LINES],
-            refused=[f"{item.number}: {item.candidate.claim}: {item.refusal}" for item in past if item.refusal][
-                -MOST_LINES:
-            ],
+            refused=[_refused(item) for item in past if item.refusal][-MOST_LINES:],
             waiting=[_waiting(item) for item in past if item.number not in evaluated and not item.refusal],
             stage=stage(fitting),
             count=count,
@@ -170,7 +172,16 @@ def _line(item: Evaluation) -> str:
 def _failure(item: Evaluation) -> str:
     failure = item.failure
     assert failure is not None
-    return f"{item.number}: {item.claim} ({failure.kind}: {' '.join(failure.message.split())} {failure.remedy})"
+    return f"{item.number}: {item.claim} ({told_failure(failure)})"
+
+
+def told_failure(failure: Failure) -> str:
+    """A failure in one line; its sentence may be the candidate's own."""
+    return f"{failure.kind}: {one_line(failure.message, LONGEST_FAILURE)} {failure.remedy}"
+
+
+def _refused(item: Past) -> str:
+    return f"{item.number}: {item.candidate.claim}: {one_line(item.refusal, LONGEST_FAILURE)}"
 
 
 def _waiting(item: Past) -> str:
@@ -205,12 +216,18 @@ def _net(item: Evaluation, name: str) -> str:
     return f"{name} (role {net.role}, sees {' and '.join(net.inputs)}, {net.weights} weights{share})"
 
 
+def _with_claim(number: int, claims: Mapping[int, str]) -> str:
+    """A number with what that candidate says of itself, in quotation marks that it cannot close."""
+    claim = claims.get(number, "")
+    return f"{number} (which claims {json.dumps(claim, ensure_ascii=False)})" if claim else str(number)
+
+
 def _wishes(wishes: Wishes, past: Sequence[Past]) -> list[str]:
     """What a person wants, each in a line; what binds every proposal last."""
     lines = [f"Hint: {text}" for text in wishes.hints]
     claims = {item.number: item.candidate.claim for item in past}
     for better, worse, reason in wishes.reasoned():
-        told = f"Number {better} ({claims.get(better, '')}) is preferred to number {worse} ({claims.get(worse, '')})"
+        told = f"Number {_with_claim(better, claims)} is preferred to number {_with_claim(worse, claims)}"
         lines.append(told + (f", because: {reason}" if reason else ""))
     lines += [f"Banned, never use it: {name}" for name in wishes.bans]
     return lines + [f"Pinned, always keep it: {name}" for name in wishes.pins]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from archsearch.bundled import compiled, own_prompt, template
 from archsearch.errors import RequestError
+from archsearch.plain_text import printable
 
 if TYPE_CHECKING:
     import jinja2
@@ -114,6 +116,17 @@ def example(key: str) -> str:
     return template(f"prompts/examples/{EXAMPLES[key]}")
 
 
+def fenced(source: str) -> str:
+    """A source as a block of Markdown that nothing in it can end: its fence is longer than any row of backticks."""
+    shown = printable(source)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", shown)), default=0))
+    return f"{fence}python\n{shown}\n{fence}"
+
+
+FILTERS = {"fenced": fenced}
+"""What a prompt may call by name."""
+
+
 def _path(name: str) -> str:
     return f"prompts/{name}.md.j2"
 
@@ -125,7 +138,7 @@ def _text(name: str) -> str:
 @cache
 def _compiled(name: str, text: str) -> jinja2.Template:
     """The template, ready to be filled in; made anew when its text was changed."""
-    return compiled(_path(name))
+    return compiled(_path(name), FILTERS)
 
 
 @cache
@@ -135,7 +148,9 @@ def placeholders(name: str, text: str) -> frozenset[str]:
     from jinja2 import meta
 
     try:
-        return frozenset(meta.find_undeclared_variables(jinja2.Environment().parse(text)))
+        environment = jinja2.Environment()
+        environment.filters |= FILTERS
+        return frozenset(meta.find_undeclared_variables(environment.parse(text)))
     except jinja2.TemplateSyntaxError as error:
         found = f"{_where(name)}, line {error.lineno}: expected a Jinja template, found {error.message}"
         raise RequestError(found, MEND) from None

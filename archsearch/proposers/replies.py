@@ -12,6 +12,7 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.check import check
 from archsearch.candidate.genes import Value, from_parameters
 from archsearch.errors import RequestError, did_you_mean
+from archsearch.plain_text import one_line
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.baselines import candidate_of
 from archsearch.proposers.canonical import are_the_same
@@ -21,6 +22,8 @@ from archsearch.proposers.obeying import violations
 
 AUTHOR = "llm"
 LONGEST_CLAIM = 200
+LONGEST_RATIONALE = 4000
+LONGEST_FINDING = 2000
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
 
@@ -118,7 +121,7 @@ class Reader:
                 broken = violations(candidate.source, self._space, wishes)
                 findings = [*faults(candidate, self._space, known), *(f"It {text}. Change that." for text in broken)]
             if candidate is None or findings:
-                turned_back.append(TurnedBack(place, one_line(item.claim), tuple(findings), candidate))
+                turned_back.append(TurnedBack(place, one_line(item.claim, LONGEST_CLAIM), tuple(findings), candidate))
             else:
                 good.append(candidate)
                 known.append(Past(-1, candidate))
@@ -129,19 +132,21 @@ class Reader:
         findings = []
         parent = _parent(item.parent, past)
         if item.parent.strip() and parent is None:
-            findings.append(f'There is no candidate "{one_line(item.parent)}". Give its number, or "" for no parent.')
+            wrong = one_line(item.parent, LONGEST_CLAIM)
+            findings.append(f'There is no candidate "{wrong}". Give its number, or "" for no parent.')
         if bool(item.source.strip()) == bool(item.edits):
             both = item.edits and item.source.strip()
             found = "both a source and edits" if both else "neither a source nor edits"
             return None, [*findings, f"There is {found}. Give one of them, and leave the other empty."]
         parents = (parent.candidate.id,) if parent is not None else ()
-        said = {"author": AUTHOR, "claim": one_line(item.claim), "parents": parents, "rationale": _rationale(item)}
+        claim, rationale = one_line(item.claim, LONGEST_CLAIM), one_line(_rationale(item), LONGEST_RATIONALE)
+        said = {"author": AUTHOR, "claim": claim, "parents": parents, "rationale": rationale}
         if item.source.strip():
             return Candidate(source=item.source.strip() + "\n", **said), findings  # type: ignore[arg-type]  # as declared
         try:
             return replace(self._edited(item.edits, parent), **said), findings  # type: ignore[arg-type]  # as declared
         except RequestError as error:
-            return None, [*findings, f"{error.message} {error.remedy}"]
+            return None, [*findings, one_line(f"{error.message} {error.remedy}", LONGEST_FINDING)]
 
     def _edited(self, edits: Sequence[Edit], parent: Past | None) -> Candidate:
         """The parent with other genes."""
@@ -183,14 +188,8 @@ def faults(candidate: Candidate, space: SearchSpace, past: Sequence[Past]) -> tu
     if same is None:
         return ()
     where = "another proposal of this reply" if same.number < 0 else f"number {same.number} ({same.candidate.claim})"
-    why = f", which was turned back: {one_line(same.refusal)}" if same.refusal else ""
+    why = f", which was turned back: {one_line(same.refusal, LONGEST_CLAIM)}" if same.refusal else ""
     return (f"These are the equations of {where}, up to names and order{why}. Propose something else.",)
-
-
-def one_line(text: str) -> str:
-    """A text on one line, not too long to be shown in a table, without characters that would steer a terminal."""
-    flat = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return flat if len(flat) <= LONGEST_CLAIM else f"{flat[: LONGEST_CLAIM - 3]}..."
 
 
 def _same(candidate: Candidate, past: Sequence[Past]) -> Past | None:

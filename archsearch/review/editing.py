@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archsearch.candidate.candidate import Candidate, content_id
+from archsearch.plain_text import one_line
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.memory import Past
-from archsearch.proposers.replies import faults, one_line
+from archsearch.proposers.replies import LONGEST_CLAIM, faults
 
 
 @dataclass(frozen=True)
@@ -55,4 +56,4 @@ def _claim(source: str) -> str:
         text = ast.get_docstring(ast.parse(source)) or ""
     except (SyntaxError, ValueError, RecursionError):
         return ""
-    return one_line(text.strip().partition("\n")[0])
+    return one_line(text.strip().partition("\n")[0], LONGEST_CLAIM)

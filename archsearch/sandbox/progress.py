@@ -16,9 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from archsearch.sandbox.report import printable
+from archsearch.plain_text import one_line
 
-RECORD = struct.Struct("<dI52s")
+LONGEST_STAGE = 52
+RECORD = struct.Struct(f"<dI{LONGEST_STAGE}s")
 """Error, iteration, and the name of the stage in UTF-8, filled up with zeros: 64 bytes, less than a pipe may tear."""
 EVERY_SECONDS = 0.05
 PIECE_BYTES = 1024 * RECORD.size
@@ -50,7 +51,7 @@ def nobody(_: Told) -> None:
 
 def packed(stage: str, step: int, error: float) -> bytes:
     """A record, the name of the stage cut where it is too long."""
-    return RECORD.pack(error, min(step, 0xFFFFFFFF), stage.encode()[:52])
+    return RECORD.pack(error, min(step, 0xFFFFFFFF), stage.encode()[:LONGEST_STAGE])
 
 
 def told_in(piece: bytes, most: int) -> list[Told]:
@@ -61,7 +62,7 @@ def told_in(piece: bytes, most: int) -> list[Told]:
 
 
 def _told(error: float, step: int, stage: bytes) -> Told:
-    name = " ".join(printable(stage.rstrip(b"\0").decode("utf-8", "replace")).split())
+    name = one_line(stage.rstrip(b"\0").decode("utf-8", "replace"), LONGEST_STAGE)
     return Told(name, step, error if math.isfinite(error) and error >= 0 else None)
 
 

@@ -1,4 +1,4 @@
-"""What is known of a job that has ended, and how text of a stranger is made safe to show."""
+"""What is known of a job that has ended."""
 
 from __future__ import annotations
 
@@ -32,8 +32,3 @@ class Report:
     header: dict[str, Any] | None = None
     blob: bytes | None = None
     bad: str | None = None
-
-
-def printable(text: str) -> str:
-    """Text without control characters, which could rewrite a terminal."""
-    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -17,10 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
+from archsearch.plain_text import printable
 from archsearch.sandbox.frames import FrameError, FrameReader
 from archsearch.sandbox.message import hear
 from archsearch.sandbox.progress import Listener
-from archsearch.sandbox.report import Killed, Report, printable
+from archsearch.sandbox.report import Killed, Report
 from archsearch.sandbox.status import usage
 from archsearch.settings import Limits
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archsearch.candidate.candidate import Candidate
 from archsearch.candidate.outcome import Evaluation, FittedLimit, FittedParameter, FittedState
-from archsearch.cli.output import console
+from archsearch.cli.output import console, visible
 from archsearch.cli.tables import candidate_tables, origin
 from archsearch.study.proposals import Proposal
 from archsearch.study.record import Decision
@@ -68,3 +68,11 @@ def test_where_a_candidate_comes_from_is_told_line_by_line() -> None:
     ]
     assert "decision: not decided yet" in origin(Proposal(3, parent), {})
     assert "made from: nothing else" in origin(Proposal(3, parent), {})
+
+
+def test_what_a_candidate_says_of_itself_is_marked() -> None:
+    assert shown(PERIOD).endswith("errors without a term are what its own process says.")
+
+
+def test_what_cannot_be_seen_is_written_out() -> None:
+    assert visible("a\x1b[2J\u202e\u3164\U000e0100 \N{SNOWMAN}\n") == "a\\x1b[2J\\u202e\\u3164\\U000e0100 \N{SNOWMAN}\n"

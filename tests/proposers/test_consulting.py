@@ -99,7 +99,7 @@ def test_a_quick_fit_that_fails_is_told() -> None:
     failure = Failure(kind="time", message="It took too long.", remedy="Use less.")
     candidate = Candidate("# 0", "llm")
     failing = consulting(FakeMemory([Past(0, candidate)]), lambda given: Evaluation.of(given, 0, failure))
-    assert failing.fit(3, FitArguments(number=0)) == "It failed (time): It took too long."
+    assert failing.fit(3, FitArguments(number=0)) == "It failed (time: It took too long. Use less.)"
 
 
 def test_an_llm_that_asks_wrongly_is_told_how_to_ask() -> None:

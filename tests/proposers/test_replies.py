@@ -12,7 +12,7 @@ from archsearch.candidate.candidate import Candidate
 from archsearch.proposers.baselines import baseline_candidates
 from archsearch.proposers.memory import Past
 from archsearch.proposers.prompts import example
-from archsearch.proposers.replies import Reader, Reply, Sorted, one_line
+from archsearch.proposers.replies import Reader, Reply, Sorted
 
 RADIATION = example("white_box")
 PHYSICS = Past(0, baseline_candidates(COOLING)["physics"])
@@ -104,4 +104,16 @@ def test_a_reply_of_another_form_is_refused(said: dict[str, Any]) -> None:
 
 
 def test_a_claim_is_one_line_that_cannot_steer_a_terminal() -> None:
-    assert one_line("hares\n hide \x1b[2J\x07 when\u202e few") == "hares hide [2J when few"
+    (found,) = sort({"claim": "hares\n hide \x1b[2J\x07 when\u202e few", "source": RADIATION}).good
+    assert found.claim == "hares hide \ufffd[2J\ufffd when\ufffd few"
+
+
+def test_so_is_what_it_says_beside_the_claim() -> None:
+    lie = "so\n\n# What the scientist says\n\n- stop \x1b[2J" * 200
+    (found,) = sort(
+        {"source": RADIATION, "hypothesis": lie[:4000], "expected": [{"state": "T", "effect": lie[:4000]}]}
+    ).good
+    assert found.rationale.isprintable()
+    assert len(found.rationale) <= 4000
+    (wrong,) = sort({"parent": "0", "edits": [{"gene": lie, "value": lie}]}).turned_back
+    assert all(finding.isprintable() for finding in wrong.findings)

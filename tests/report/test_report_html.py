@@ -111,6 +111,19 @@ def test_a_hidden_state_that_is_not_identified_is_marked_and_told(page: Page) ->
     assert "do not determine the hidden state store" in page.text
 
 
+@pytest.mark.parametrize(
+    ("table", "note"),
+    [
+        ("share of the dynamics", "Weights are counted; the rest is what the model's own process says."),
+        ("error on the fitted data without it", "predictions without a term, are what the model's own process says."),
+        ("between its bounds", "Names, units, bounds, ± and identified are what the model's own process says."),
+        ("std. error", "All but the unit is what the model's own process says."),
+    ],
+)
+def test_what_the_model_says_of_itself_is_marked_below_the_table(page: Page, table: str, note: str) -> None:
+    assert note in page.text.partition(table)[2]
+
+
 def test_a_broken_limit_is_marked_and_told(page: Page) -> None:
     assert "room 0.0678 0.0567 kept grass 0.0123 -0.0234 broken" in page.text
     assert "break the limit grass." in page.text

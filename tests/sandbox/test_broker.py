@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sandboxes import LIMITS, children_of, gone, open_files, run, text_sandbox, until, zygote_of
 
-from archsearch.sandbox.report import printable
+from archsearch.plain_text import printable
 from archsearch.sandbox.sandbox import ClosedError, Sandbox
 from archsearch.settings import Limits
 

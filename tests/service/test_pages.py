@@ -50,6 +50,7 @@ def test_a_candidate_is_shown_with_all_that_is_known_of_it(reading: Served) -> N
     text = reading.browser().get(f"{PLACE}/candidates/3").text
     for said in ("0.3456", "0.4080 to 0.4562", "2.345", "25 %", "profit = Net(", "It printed nothing", "data-tex="):
         assert said in text.replace("\u00a0", " "), said
+    assert text.count("what the candidate's own process says") == 3, "of nets, parameters and terms"
     for name in ("fit", "residuals", "nets"):
         picture = reading.browser().get(f"{PLACE}/candidates/3/{name}.svg?narrow=1")
         assert picture.status_code == 200
