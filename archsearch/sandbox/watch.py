@@ -98,6 +98,7 @@ class Watch:
             NotStartedError: it was not started; nothing of it runs.
             SilentError: nobody knows whether it was started.
             NoRoomError: it was started and is killed, because this process has no descriptor free to watch it by.
+            MemoryError: it was started and is killed, because this process has no memory free for its result.
         """
         try:
             while self._listeners and not self._over:
@@ -105,6 +106,9 @@ class Watch:
                     self._listeners[descriptor]()
                 self._look()
             self._listen(math.inf)
+        except MemoryError:
+            self._kill("result")  # nobody can read it
+            raise
         finally:
             if self._handle is not None:
                 os.close(self._handle)
