@@ -21,7 +21,7 @@ from archsearch.sandbox.frames import FrameError, FrameReader
 from archsearch.sandbox.message import hear
 from archsearch.sandbox.progress import Listener
 from archsearch.sandbox.report import Killed, Report, printable
-from archsearch.sandbox.status import usage
+from archsearch.sandbox.status import end_of, usage
 from archsearch.settings import Limits
 
 POLL_SECONDS = 0.02
@@ -132,9 +132,7 @@ class Watch:
         if "pid" in said:
             self._started(int(said["pid"]), bool(said["handle"]), handles)
         else:
-            self._exit, self._cpu_seconds = int(said["exit"]), float(said["cpu_seconds"])
-            self._forget(self._ends.job.fileno())
-            self._set_deadline(PATIENCE_SECONDS)  # nothing but its own end can hold its pipes open
+            self._has_ended(int(said["exit"]), float(said["cpu_seconds"]))
 
     def _started(self, pid: int, sent: bool, handles: list[int]) -> None:
         self._pid = pid
@@ -143,6 +141,19 @@ class Watch:
             raise NoRoomError
         self._began = time.monotonic()
         self._give_up = self._began + self._limits.wall_seconds
+
+    def _has_ended(self, code: int, cpu_seconds: float) -> None:
+        self._exit, self._cpu_seconds = code, cpu_seconds
+        self._forget(self._ends.job.fileno())
+        self._set_deadline(PATIENCE_SECONDS)  # nothing but its own end can hold its pipes open
+
+    def _end_unheard(self) -> tuple[int, float] | None:
+        """How a job has ended whose zygote hangs, and so does not say it; None if it runs, or nobody knows."""
+        if self._pid is None or self._handle is None:
+            return None
+        of_all_threads = select.poll()
+        of_all_threads.register(self._handle, select.POLLIN)
+        return end_of(self._pid) if of_all_threads.poll(0) else None
 
     def _end_orphan(self) -> None:
         """The zygote died. Its children die with it; this makes sure of it."""
@@ -191,6 +202,8 @@ class Watch:
             waited_for_death = self._killed is not None or self._exit is not None or self._pid is None
             if waited_for_death or self._ends.job.fileno() not in self._listeners:
                 self._over = True
+            elif (end := self._end_unheard()) is not None:
+                self._has_ended(*end)
             else:
                 self._kill("time")
         if self._pid is None or self._killed is not None or self._exit is not None or now < self._next_look:

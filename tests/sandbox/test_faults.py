@@ -117,6 +117,36 @@ def test_a_zygote_that_hangs_while_a_job_runs_does_not_hold_up_its_end(monkeypat
         assert gone(first)
 
 
+LEAVES_A_THREAD = f"""
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+time.sleep(0.5)
+ctypes.CDLL(None).syscall({93 if os.uname().machine == "aarch64" else 60}, 0)
+"""
+ENDS = {
+    "well": (NAP, (0, None, b"done")),
+    "with a code": ("import os, time; time.sleep(0.5); os._exit(3)", (3, None, None)),
+    "by a signal": ("import os, time; time.sleep(0.5); os.kill(os.getpid(), 11)", (-11, None, None)),
+    "but for a thread": (LEAVES_A_THREAD, (None, "time", None)),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_job_that_ends_while_its_zygote_hangs_has_ended_as_it_did(how: str) -> None:
+    source, expected = ENDS[how]
+    with text_sandbox(Limits(wall_seconds=3.0)) as own:
+        zygote_of(own)
+        with at_work(own, source) as (waiting, child):
+            first = zygote_of(own)
+            os.kill(first, signal.SIGSTOP)
+            report = waiting.result(15)
+            assert (report.exit, report.killed, report.blob) == expected
+            os.kill(first, signal.SIGCONT)
+            assert gone(child)
+        assert run(own, "blob = b'next'").blob == b"next"
+        assert zygote_of(own) == first
+
+
 KILLED = "import os; os.kill(os.getpid(), 9)\n"
 HANGING = "import time; time.sleep(600)\n"
 
