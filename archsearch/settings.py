@@ -31,7 +31,8 @@ class Limits(Settings):
     memory_mb: int = Field(default=4096, ge=512)
     threads: int = Field(default=32, ge=1)
     result_mb: int = Field(default=64, ge=1)
-    """The most that one job may return."""
+    """The most that one job may return. Predictions that are scored and drawn are returned whatever their size, which
+    follows from the data; those with terms closed one by one only as far as they fit beside them."""
     log_kb: int = Field(default=64, ge=1)
     """What is kept of its output; see `sandbox.watch` for how much it may print at all."""
 

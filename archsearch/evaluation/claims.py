@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sized
 from typing import Any
 
 from archsearch.candidate.outcome import FittedLimit, FittedNet, FittedParameter, FittedState, FittedTerm
+from archsearch.candidate.used import used_in
 from archsearch.evaluation.failures import FailedError, result_failure
 from archsearch.evaluation.result import Arrays
 from archsearch.evaluation.weights import count_net
 from archsearch.plain_text import one_line
 from archsearch.problem.problem import Problem
+from archsearch.problem.trajectories import Floats
 from archsearch.training.score import score
 
 MEANINGLESS = 1e6
@@ -29,8 +31,8 @@ MOST_NAMES = 512
 """Of parameters, limits, nets, or parts of one, which a person and an LLM are shown."""
 
 
-def claimed_terms(claims: dict[str, Any]) -> tuple[str, ...]:
-    """The names of the terms that it says it has.
+def claimed_terms(claims: dict[str, Any], source: str) -> tuple[str, ...]:
+    """The names of the terms that it says it has, as far as its source names them.
 
     Raises:
         FailedError: they are no list of names.
@@ -38,7 +40,8 @@ def claimed_terms(claims: dict[str, Any]) -> tuple[str, ...]:
     names = claims.get("terms")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) > MOST_TERMS:
         raise FailedError(result_failure(f"what it said of its terms is no list of at most {MOST_TERMS} names"))
-    return tuple(dict.fromkeys(names))
+    named = used_in(source).terms
+    return tuple(name for name in dict.fromkeys(names) if name in named)
 
 
 def described(problem: Problem, claims: dict[str, Any], arrays: Arrays, without: Arrays) -> dict[str, dict[str, Any]]:
@@ -46,9 +49,10 @@ def described(problem: Problem, claims: dict[str, Any], arrays: Arrays, without:
 
     Args:
         problem: what was asked.
-        claims: the header of the fit; under `limits` what predictions said of the limits, by part and name.
+        claims: the header of the fit; under `limits` what predictions said of the limits, by part and name, and under
+            `terms` only what `claimed_terms` left.
         arrays: the weights.
-        without: (N, T, n) training rollouts with one term closed, by its name.
+        without: (N, T, n) training rollouts with one term closed, by its name, of as many terms as were asked for.
 
     Raises:
         FailedError: it makes no sense.
@@ -138,7 +142,7 @@ def _limits(said: dict[str, Any]) -> dict[str, FittedLimit]:
 def _terms(problem: Problem, claims: dict[str, Any], without: Arrays) -> dict[str, FittedTerm]:
     """What became of every term of the space, and what library terms came in."""
     used, dropped, replaced = claims.get("terms", []), claims.get("dropped", []), claims.get("replaced", {})
-    worth = {name: _worth(problem, without, name) for name in used}
+    worth = {name: _worth(problem, rollouts) for name, rollouts in without.items()}
     found = {}
     for term in problem.space.terms:
         if term.name in replaced:
@@ -147,14 +151,14 @@ def _terms(problem: Problem, claims: dict[str, Any], without: Arrays) -> dict[st
         elif term.name in dropped or term.name not in used:
             found[term.name] = FittedTerm(status="dropped")
         else:
-            found[term.name] = FittedTerm(status="given", ablated_nrmse=worth[term.name])
+            found[term.name] = FittedTerm(status="given", ablated_nrmse=worth.get(term.name))
     added = [name for name in used if name not in found and name not in replaced.values()]
-    return found | {_text(name): FittedTerm(status="added", ablated_nrmse=worth[name]) for name in added}
+    return found | {_text(name): FittedTerm(status="added", ablated_nrmse=worth.get(name)) for name in added}
 
 
-def _worth(problem: Problem, without: Arrays, name: str) -> float | None:
+def _worth(problem: Problem, rollouts: Floats) -> float | None:
     """Training nrmse without a term; None if the model cannot be integrated without it."""
-    found = score(problem, problem.train, without[name]).nrmse
+    found = score(problem, problem.train, rollouts).nrmse
     return found if found < MEANINGLESS else None
 
 

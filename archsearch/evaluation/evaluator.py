@@ -29,8 +29,9 @@ from archsearch.evaluation.failures import (
     diverged_failure,
     failure_of,
     result_failure,
+    unread_failure,
 )
-from archsearch.evaluation.predictions import Asked, bytes_of, read_predictions
+from archsearch.evaluation.predictions import Asked, bytes_of, gates_within, read_predictions
 from archsearch.evaluation.result import Arrays, Outcome
 from archsearch.evaluation.weights import Expected, count_weights, read_weights, written
 from archsearch.problem.problem import Part, PartName, Problem
@@ -154,13 +155,13 @@ class Evaluator:
         weights, claims, log = self._fitted(source, seed, tell)
         tell(Told(PREDICTING))
         arrays = read_weights(weights)
-        asked = {
-            TRAIN: Asked.for_drawing(problem.train, claimed_terms(claims)),
-            VALIDATION: Asked.for_drawing(problem.validation),
-        }
+        terms = claimed_terms(claims, source)
+        asked = {TRAIN: Asked.for_drawing(problem.train), VALIDATION: Asked.for_drawing(problem.validation)}
+        gates = gates_within(self._settings.limits.result_mb << 20, asked, problem.train, terms)
+        asked[TRAIN] = replace(asked[TRAIN], gates=gates)
         found, margins, said = self._predicted(source, arrays, asked, VALIDATION, seed)
         without = {name.removeprefix("without."): array for name, array in found[TRAIN].items() if "without." in name}
-        known = described(problem, claims | {jobs.MARGINS: margins}, arrays, without)
+        known = described(problem, claims | {"terms": terms, jobs.MARGINS: margins}, arrays, without)
         record = Evaluation.of(candidate, number).model_copy(
             update={
                 "status": "ok",
@@ -222,7 +223,10 @@ class Evaluator:
         self, entry: str, given: Mapping[str, Content], blob_bytes: int | None = None, tell: Tell | None = None
     ) -> Report:
         """The report on a job that ended well; raises `FailedError` otherwise."""
-        report = self._sandbox.run(entry, given, blob_bytes, tell)
+        try:
+            report = self._sandbox.run(entry, given, blob_bytes, tell)
+        except MemoryError:
+            raise FailedError(unread_failure()) from None
         failure = failure_of(report, self._settings.limits)
         if failure is not None:
             raise FailedError(failure, report.log)

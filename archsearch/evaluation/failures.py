@@ -43,6 +43,12 @@ def result_failure(message: str) -> Failure:
     )
 
 
+def unread_failure() -> Failure:
+    """The trusted process itself has no memory left to take a result."""
+    remedy = "Use fewer --workers, or close other programs."
+    return Failure(kind="memory", message="there was no memory left to read what it returned", remedy=remedy)
+
+
 def diverged_failure(message: str) -> Failure:
     """It cannot be integrated."""
     return Failure(kind="diverged", message=message, remedy=REMEDIES["diverged"])

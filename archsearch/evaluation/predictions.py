@@ -32,10 +32,10 @@ class Asked:
     gates: tuple[str, ...] = ()
 
     @staticmethod
-    def for_drawing(part: Part, gates: tuple[str, ...] = ()) -> Asked:
+    def for_drawing(part: Part) -> Asked:
         """With as many points as a figure needs; frames of a field are large, and are looked at one by one."""
         most, is_field = part.trajectories.times.shape[1], part.trajectories.states.ndim > 3
-        return Asked(part, 1 if is_field else max(1, round(DENSE_POINTS / most)), gates)
+        return Asked(part, 1 if is_field else max(1, round(DENSE_POINTS / most)))
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Names and shapes of the arrays that come back, in their order."""
@@ -48,6 +48,16 @@ class Asked:
 def bytes_of(asked: Mapping[str, Asked]) -> int:
     """How many bytes a prediction has, exactly."""
     return 8 * sum(int(np.prod(shape)) for one in asked.values() for _, shape in one.shapes())
+
+
+def gates_within(most_bytes: int, asked: Mapping[str, Asked], part: Part, terms: tuple[str, ...]) -> tuple[str, ...]:
+    """The first of the terms, as many as can be closed one by one on a part before the whole has too many bytes.
+
+    What is asked for besides always is, however large: its size follows from the data alone, and a score may not depend
+    on how many terms a candidate says it has.
+    """
+    room = max(0, most_bytes - bytes_of(asked))
+    return terms[: room // (8 * part.trajectories.states.size)]
 
 
 def read_predictions(blob: bytes, asked: Mapping[str, Asked]) -> dict[str, Arrays]:

@@ -55,8 +55,8 @@ class Walls:
 class Confinement:
     """Walls around forks of this process, made ready once for all of them.
 
-    Making them ready changes this process: it gives up its environment and the rights of root, and is the first to go
-    where memory runs out. Its forks inherit that. It must have imported all that they will use.
+    Making them ready changes this process: it gives up its environment and the rights of root. Its forks inherit that.
+    It must have imported all that they will use.
 
     Raises:
         OSError: the kernel refused; then so would every fork.
@@ -65,8 +65,6 @@ class Confinement:
     def __init__(self, walls: Walls) -> None:
         self._walls, self._parent = walls, os.getpid()
         os.environ.clear()
-        if sys.platform == "linux":
-            _first_to_go()
         if _has_walls(walls.tier):
             give_up_rights()
         with contextlib.suppress(OSError):  # without a table of calls each fork finds another way to do without
@@ -120,7 +118,7 @@ def give_up_rights() -> None:
     kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _first_to_go() -> None:
+def be_first_to_go() -> None:
     """Where memory runs out, the kernel is to end this process and no other; no wall, so it may fail.
 
     Of a process and its forks, which inherit this, the kernel takes the largest: the one that grows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import subprocess
 import sys
@@ -28,11 +29,17 @@ PYTHON = (sys.executable, "-s", "-P")
 """Python without the user's packages and working directory. Not `-I`: that would ignore the seed of hashes, too, and
 there are no other variables to ignore."""
 PATIENCE_SECONDS = 2.0
-"""How long the zygote has to end by itself."""
+"""How long the zygote has to end by itself, and to die where it does not."""
+LOADING_SECONDS = 120.0
+"""How long it may load; seconds are usual, and some tens of them from a slow disk."""
 
 
 class GoneError(Exception):
     """The zygote died, or was ended."""
+
+
+class NotLoadedError(GoneError):
+    """It was killed, or did not get ready in time, before it took a job; the text says which."""
 
 
 @final
@@ -63,6 +70,7 @@ class ZygoteProcess:
         self._starting = threading.Lock()
         self._sending = threading.Lock()  # while held, no descriptor that is sent can be closed by `end`
         self._base_mb: float | None = None
+        self._failed: MachineError | GoneError | None = None
         self._ended = False
 
     @property
@@ -78,16 +86,15 @@ class ZygoteProcess:
         """Memory that a job holds when it begins, all of it shared with the zygote. Waits until that is ready.
 
         Raises:
-            GoneError: it was ended meanwhile.
-            MachineError: it does not start.
+            GoneError: it was ended meanwhile, or killed.
+            MachineError: it refuses to start.
         """
         with self._starting:
+            if self._base_mb is None and self._failed is None:
+                self._base_mb = self._first_words()
             if self._base_mb is None:
-                heard = self._first_words()
-                if heard is None:
-                    self._refuse_silence()
-                    raise GoneError
-                self._base_mb = float(heard)
+                self._failed = self._failed or self._not_loaded()  # each thread that waits is to hear the same
+                raise self._failed
             return self._base_mb
 
     def send(self, job: Job, descriptors: Sequence[int]) -> None:
@@ -114,21 +121,39 @@ class ZygoteProcess:
         try:
             self._process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
         with self._starting, self._sending:
             self._control.close()
 
     def _first_words(self) -> float | None:
-        """The memory that it holds, once it is ready; None if it never says so."""
+        """The memory that it holds, once it is ready; None if it does not say so in time."""
         try:
-            heard = hear(self._control)
-        except OSError:
+            waiting = select.poll()
+            waiting.register(self._control, select.POLLIN)
+            heard = hear(self._control) if waiting.poll(1000 * LOADING_SECONDS) else None
+        except (OSError, ValueError):  # ValueError: it is closed
             return None
         return None if heard is None else float(heard[0]["resident_mb"] or 0.0)
 
-    def _refuse_silence(self) -> None:
-        if not self._ended:
-            raise MachineError(
-                "the process that runs candidates does not start", "see the lines above; then try `archsearch doctor`"
-            )
+    def _not_loaded(self) -> MachineError | GoneError:
+        """Why it is not ready, once it has ended for good."""
+        if self._ended:
+            return GoneError()
+        try:
+            code = self._process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            return NotLoadedError(f"it was not ready after {LOADING_SECONDS:g} s")
+        if code < 0:
+            return NotLoadedError(f"it was ended by signal {-code}")
+        return not_starting(f"it ended with exit code {code}", "see the lines above; then try `archsearch doctor`")
+
+    def _kill(self) -> None:
+        self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it hangs inside the kernel, and dies when it comes back
+            self._process.wait(PATIENCE_SECONDS)
+
+
+def not_starting(why: str, remedy: str) -> MachineError:
+    """No job can be run, and why."""
+    return MachineError(f"the process that runs candidates does not start: {why}", remedy)

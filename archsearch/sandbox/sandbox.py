@@ -22,7 +22,7 @@ from archsearch.sandbox.confinement import Walls
 from archsearch.sandbox.frames import FrameReader
 from archsearch.sandbox.message import Job
 from archsearch.sandbox.pool import WorkerPool, behind_seatbelt
-from archsearch.sandbox.process import GoneError, ZygoteProcess
+from archsearch.sandbox.process import GoneError, NotLoadedError, ZygoteProcess, not_starting
 from archsearch.sandbox.progress import Listener, Tell
 from archsearch.sandbox.report import Report
 from archsearch.sandbox.sealed import Sealed
@@ -137,18 +137,20 @@ class Sandbox:
         if self._pool is not None:
             contents = {name: item.content if isinstance(item, Sealed) else item for name, item in given.items()}
             return self._pool.run(entry, contents, self._reader(blob_bytes), tell)
-        found = Report(None)
+        found, lost = Report(None), None
         for _ in range(ZYGOTES):
             zygote = self._current()
             if zygote is None:
                 return Report(None, bad="the sandbox is closed")
             try:
-                found = self._run(zygote, entry, given, blob_bytes, tell)
-            except GoneError:
-                found = Report(None)
+                found, lost = self._run(zygote, entry, given, blob_bytes, tell), None
+            except GoneError as error:
+                found, lost = Report(None), error
             if found.exit is not None or found.killed is not None:
                 return found
             self._discard(zygote)
+        if isinstance(lost, NotLoadedError):
+            raise not_starting(str(lost), "if memory is short, use fewer --workers; then try `archsearch doctor`")
         return found
 
     def _run(

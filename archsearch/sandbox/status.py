@@ -28,6 +28,22 @@ def usage(pid: int) -> tuple[float, int]:
     return _held_mb(found), threads
 
 
+def end_of(pid: int) -> tuple[int, float] | None:
+    """Exit code, negative for a signal, and processor seconds of a process that has ended and was not yet waited for.
+
+    Only of one all of whose threads are known to have ended. None if the system does not tell.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as told:
+            words = told.read().rpartition(b")")[2].split()  # the name before may have spaces and brackets
+    except OSError:
+        return None
+    if words[0] != b"Z":
+        return None
+    ticks = int(words[11]) + int(words[12])
+    return os.waitstatus_to_exitcode(int(words[-1])), ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _held_mb(found: dict[str, int]) -> float:
     return sum(found.get(name, 0) for name in HELD) / 1024
 

@@ -22,7 +22,7 @@ from archsearch.sandbox.frames import FrameError, FrameReader
 from archsearch.sandbox.message import hear
 from archsearch.sandbox.progress import Listener
 from archsearch.sandbox.report import Killed, Report
-from archsearch.sandbox.status import usage
+from archsearch.sandbox.status import end_of, usage
 from archsearch.settings import Limits
 
 POLL_SECONDS = 0.02
@@ -99,6 +99,7 @@ class Watch:
             NotStartedError: it was not started; nothing of it runs.
             SilentError: nobody knows whether it was started.
             NoRoomError: it was started and is killed, because this process has no descriptor free to watch it by.
+            MemoryError: it was started and is killed, because this process has no memory free for its result.
         """
         try:
             while self._listeners and not self._over:
@@ -106,6 +107,9 @@ class Watch:
                     self._listeners[descriptor]()
                 self._look()
             self._listen(math.inf)
+        except MemoryError:
+            self._kill("result")  # nobody can read it
+            raise
         finally:
             if self._handle is not None:
                 os.close(self._handle)
@@ -129,9 +133,7 @@ class Watch:
         if "pid" in said:
             self._started(int(said["pid"]), bool(said["handle"]), handles)
         else:
-            self._exit, self._cpu_seconds = int(said["exit"]), float(said["cpu_seconds"])
-            self._forget(self._ends.job.fileno())
-            self._set_deadline(PATIENCE_SECONDS)  # nothing but its own end can hold its pipes open
+            self._has_ended(int(said["exit"]), float(said["cpu_seconds"]))
 
     def _started(self, pid: int, sent: bool, handles: list[int]) -> None:
         self._pid = pid
@@ -140,6 +142,19 @@ class Watch:
             raise NoRoomError
         self._began = time.monotonic()
         self._give_up = self._began + self._limits.wall_seconds
+
+    def _has_ended(self, code: int, cpu_seconds: float) -> None:
+        self._exit, self._cpu_seconds = code, cpu_seconds
+        self._forget(self._ends.job.fileno())
+        self._set_deadline(PATIENCE_SECONDS)  # nothing but its own end can hold its pipes open
+
+    def _end_unheard(self) -> tuple[int, float] | None:
+        """How a job has ended whose zygote hangs, and so does not say it; None if it runs, or nobody knows."""
+        if self._pid is None or self._handle is None:
+            return None
+        of_all_threads = select.poll()
+        of_all_threads.register(self._handle, select.POLLIN)
+        return end_of(self._pid) if of_all_threads.poll(0) else None
 
     def _end_orphan(self) -> None:
         """The zygote died. Its children die with it; this makes sure of it."""
@@ -188,6 +203,8 @@ class Watch:
             waited_for_death = self._killed is not None or self._exit is not None or self._pid is None
             if waited_for_death or self._ends.job.fileno() not in self._listeners:
                 self._over = True
+            elif (end := self._end_unheard()) is not None:
+                self._has_ended(*end)
             else:
                 self._kill("time")
         if self._pid is None or self._killed is not None or self._exit is not None or now < self._next_look:

@@ -24,7 +24,7 @@ import sys
 from typing import Any, final
 
 from archsearch.sandbox import child
-from archsearch.sandbox.confinement import Confinement, Walls
+from archsearch.sandbox.confinement import Confinement, Walls, be_first_to_go
 from archsearch.sandbox.message import Job, receive_job, say
 from archsearch.sandbox.pages import collapse
 from archsearch.sandbox.status import memory_mb, thread_count
@@ -44,6 +44,7 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed job keeps what it printed
     channel = socket.socket(fileno=int(control))
     walls = walls_of(json.loads(described))
+    be_first_to_go()  # before it loads, which is when it takes most of its memory
     preload(warm_up)
     confinement = Confinement(walls)
     refuse_unsafe_fork()

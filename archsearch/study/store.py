@@ -20,6 +20,7 @@ from archsearch.study import candidate_files
 from archsearch.study.candidate_files import Arrays
 from archsearch.study.creation import SPACE, new_record, prepare_folder
 from archsearch.study.files import RUN, remove_partial, write_file
+from archsearch.study.lacking import telling_what_lacks
 from archsearch.study.lock import LOCK, run_lock, searching
 from archsearch.study.lookup import find_candidate
 from archsearch.study.proposals import LogTail, Proposal, ProposalLog, read_log
@@ -57,13 +58,15 @@ class Study:
 
         Raises:
             RunError: the folder holds a run or something else, or cannot be written.
+            MachineError: the disk is full, or no file can be opened.
         """
-        prepare_folder(folder)
-        copy_space(problem, space_request, folder / SPACE)
-        copied = load_problem(str(folder / SPACE))
-        study = cls(folder, new_record(problem, copied.fingerprint, settings, space_request, sandbox))
-        study._write_record()
-        return study
+        with telling_what_lacks(folder, "Then run the same command again: nothing was searched yet."):
+            prepare_folder(folder)
+            copy_space(problem, space_request, folder / SPACE)
+            copied = load_problem(str(folder / SPACE))
+            study = cls(folder, new_record(problem, copied.fingerprint, settings, space_request, sandbox))
+            study._write_record()
+            return study
 
     @classmethod
     def open(cls, folder: Path) -> Study:
@@ -229,8 +232,11 @@ class Study:
 
         Raises:
             RunError: another process searches this run, or it is damaged.
+            MachineError: the disk is full, no file can be opened, or the search lacks something else; it says how to
+                go on.
         """
-        with run_lock(self.folder / LOCK):
+        then = f"What is finished is kept. Then go on with: archsearch resume {self.folder}"
+        with telling_what_lacks(self.folder, then), run_lock(self.folder / LOCK):
             self._sweep()
             evaluations = self._evaluations()
             tail = LogTail(self.folder / PROPOSALS)

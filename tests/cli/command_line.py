@@ -8,8 +8,12 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from archsearch.cli.main import app
+from archsearch.settings import FitSettings, RunSettings
 
 TRIALS = 4
+QUICK = RunSettings(
+    workers=2, fit=FitSettings(segment_steps=2, least_squares_steps=3, matching_steps=10, rollout_steps=2)
+)
 
 
 @dataclass(frozen=True)

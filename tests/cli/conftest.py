@@ -7,14 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import TRIALS, ask
+from command_line import QUICK, TRIALS, ask
 
 from archsearch.cli import run as run_module
-from archsearch.settings import FitSettings, RunSettings
-
-QUICK = RunSettings(
-    workers=2, fit=FitSettings(segment_steps=2, least_squares_steps=3, matching_steps=10, rollout_steps=2)
-)
 
 
 @pytest.fixture(scope="session")

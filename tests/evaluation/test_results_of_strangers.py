@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 
 from archsearch.evaluation.claims import claimed_terms
 from archsearch.evaluation.failures import FailedError, failure_of
-from archsearch.evaluation.predictions import Asked, bytes_of, read_predictions
+from archsearch.evaluation.predictions import Asked, bytes_of, gates_within, read_predictions
 from archsearch.evaluation.weights import Expected, count_net, count_weights, read_weights
 from archsearch.problem.problem import Part
 from archsearch.problem.trajectories import Trajectories
@@ -240,19 +240,39 @@ json_like = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
+NAMING = """class Candidate:
+    def rhs(self, t, x, u):
+        return {"level": self.term("a", x.level) + self.term("0", 1.0)}
+"""
 claims = st.dictionaries(st.sampled_from(["terms", "failure", "kind", "message", "nets"]), json_like)
 
 
 @given(claims)
 @MANY
 def test_any_claims_are_a_list_of_terms_or_a_failure(header: dict[str, Any]) -> None:
-    kind = kind_of(lambda: claimed_terms(header))
+    kind = kind_of(lambda: claimed_terms(header, NAMING))
     assert kind in ("", "result")
     if kind:
         return
-    terms = claimed_terms(header)
-    assert all(isinstance(term, str) for term in terms)
+    terms = claimed_terms(header, NAMING)
     assert len(set(terms)) == len(terms)
+    assert set(terms) <= {"a", "0"}
+
+
+def test_terms_that_the_source_does_not_name_are_not_believed() -> None:
+    assert claimed_terms({"terms": ["b", "0", "a", "0"]}, NAMING) == ("0", "a")
+
+
+@pytest.mark.parametrize(
+    ("most_bytes", "expected"), [(0, 0), (223, 0), (319, 0), (320, 1), (415, 1), (416, 2), (9999, 3)]
+)
+def test_as_many_gates_are_asked_for_as_fit_beside_what_is_scored(most_bytes: int, expected: int) -> None:
+    asked = {"one": Asked(part(2, 3), dense=2), "other": Asked(part(1, 4))}
+    assert bytes_of(asked) == 224, "asked for however little room there is"
+    gates = gates_within(most_bytes, asked, asked["one"].part, ("a", "b", "c"))
+    assert gates == ("a", "b", "c")[:expected]
+    whole = bytes_of(asked | {"one": replace(asked["one"], gates=gates)})
+    assert whole <= max(most_bytes, 224)
 
 
 @given(st.builds(lambda kind, message: {"failure": {"kind": kind, "message": message}}, json_like, json_like) | claims)

@@ -117,6 +117,96 @@ def test_a_zygote_that_hangs_while_a_job_runs_does_not_hold_up_its_end(monkeypat
         assert gone(first)
 
 
+LEAVES_A_THREAD = f"""
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+time.sleep(0.5)
+ctypes.CDLL(None).syscall({93 if os.uname().machine == "aarch64" else 60}, 0)
+"""
+ENDS = {
+    "well": (NAP, (0, None, b"done")),
+    "with a code": ("import os, time; time.sleep(0.5); os._exit(3)", (3, None, None)),
+    "by a signal": ("import os, time; time.sleep(0.5); os.kill(os.getpid(), 11)", (-11, None, None)),
+    "but for a thread": (LEAVES_A_THREAD, (None, "time", None)),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_job_that_ends_while_its_zygote_hangs_has_ended_as_it_did(how: str) -> None:
+    source, expected = ENDS[how]
+    with text_sandbox(Limits(wall_seconds=3.0)) as own:
+        zygote_of(own)
+        with at_work(own, source) as (waiting, child):
+            first = zygote_of(own)
+            os.kill(first, signal.SIGSTOP)
+            report = waiting.result(15)
+            assert (report.exit, report.killed, report.blob) == expected
+            os.kill(first, signal.SIGCONT)
+            assert gone(child)
+        assert run(own, "blob = b'next'").blob == b"next"
+        assert zygote_of(own) == first
+
+
+KILLED = "import os; os.kill(os.getpid(), 9)\n"
+HANGING = "import time; time.sleep(600)\n"
+
+
+@pytest.fixture
+def spoilt_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first zygote is killed while it loads."""
+    mark = repr(str(tmp_path / "mark"))
+    once = f"import os\nif not os.path.exists({mark}): os.mkdir({mark}); os.kill(os.getpid(), 9)\n"
+    monkeypatch.setattr(process, "ENTRY", once + process.ENTRY)
+
+
+@pytest.mark.usefixtures("spoilt_once")
+def test_a_zygote_that_is_killed_while_it_loads_is_replaced() -> None:
+    with text_sandbox() as own, ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(run, own, NAP) for _ in range(4)]
+        assert [found.result(60).blob for found in waiting] == [b"done"] * 4
+
+
+@pytest.mark.parametrize(("spoilt", "told"), [(KILLED, "ended by signal 9"), (HANGING, "not ready after 0.5 s")])
+def test_zygotes_that_never_load_are_told_of_to_every_job(
+    monkeypatch: pytest.MonkeyPatch, spoilt: str, told: str
+) -> None:
+    """It is not the fault of their candidates."""
+    monkeypatch.setattr(process, "ENTRY", spoilt + process.ENTRY)
+    monkeypatch.setattr(process, "LOADING_SECONDS", 0.5)
+    with text_sandbox() as own, ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(run, own, NAP) for _ in range(4)]
+        for found in waiting:
+            with pytest.raises(MachineError, match=f"does not start: it was {told}"):
+                found.result(30)
+        assert until(lambda: children_of(os.getpid()) == [], 5)
+
+
+def test_a_sandbox_is_closed_in_time_though_its_zygote_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that hangs inside the kernel."""
+    with text_sandbox() as own:
+        pid, zygote = zygote_of(own), own._zygote
+        assert zygote is not None
+        os.kill(pid, signal.SIGSTOP)
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess.Popen, "kill", lambda *_: None)
+            began = time.monotonic()
+            own.close()
+            assert time.monotonic() - began < 2 * process.PATIENCE_SECONDS + 3
+        zygote._process.kill()
+        zygote._process.wait()
+
+
+def test_a_zygote_is_the_first_to_go_from_before_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory runs out."""
+    for_ever = "import time; from archsearch.sandbox import zygote; zygote.preload = lambda _: time.sleep(600)\n"
+    monkeypatch.setattr(process, "ENTRY", for_ever + process.ENTRY)
+    with text_sandbox() as own:
+        own.start()
+        assert own._zygote is not None
+        score = Path(f"/proc/{own._zygote.pid}/oom_score_adj")
+        assert until(lambda: score.read_text() == "1000\n", 30)
+
+
 def test_a_zygote_lives_on_when_the_thread_that_started_it_ends() -> None:
     with text_sandbox() as own:
         thread = threading.Thread(target=zygote_of, args=(own,))
@@ -150,7 +240,7 @@ os.fork = refuse
 def test_a_zygote_that_is_not_safe_to_fork_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     threaded = "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
     monkeypatch.setattr(process, "ENTRY", threaded + process.ENTRY)
-    with text_sandbox() as own, pytest.raises(MachineError, match="does not start"):
+    with text_sandbox() as own, pytest.raises(MachineError, match="does not start: it ended with exit code 75"):
         run(own, NAP)
 
 

@@ -10,7 +10,7 @@ import struct
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,24 @@ from attacks import FIND_RESULT, SOME, Place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
-from sandboxes import run
+from sandboxes import children_of, run, until, zygote_of
 
+from archsearch.candidate.candidate import Candidate
+from archsearch.candidate.genome import Genome
+from archsearch.candidate.render import render
+from archsearch.evaluation import Evaluator
+from archsearch.evaluation import evaluator as room
 from archsearch.evaluation.failures import FailedError
 from archsearch.evaluation.predictions import Asked, bytes_of, read_predictions
 from archsearch.evaluation.weights import read_weights
+from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Part
 from archsearch.problem.trajectories import Trajectories
 from archsearch.sandbox.frames import LENGTHS, MAGIC, FrameError, FrameReader
+from archsearch.sandbox.tiers import Tier, probe
+from archsearch.settings import FitSettings, Limits, RunSettings
 
+needs_walls = pytest.mark.skipif(probe() is Tier.NONE, reason="this kernel has no walls")
 CAP = 1 << 20
 MANY = settings(max_examples=500, deadline=None)
 HONEST = save({"param.a": np.array(0.5), "net.f.weight_0": np.ones((30, 40))})
@@ -193,3 +202,64 @@ os._exit(0)
         report = run(where.sandbox, FIND_RESULT + source, seed=str(seed).encode())
         assert (report.header is None) == (report.blob is None) == (report.bad is not None)
     assert run(where.sandbox, "blob = b'next'").blob == b"next"
+
+
+# ---- as much as a candidate likes ------------------------------------------------------------------------------------
+
+MANY_TERMS = """
+
+import archsearch.training.jobs as jobs
+_declared = jobs._declared
+jobs._declared = lambda *a: {**_declared(*a), "terms": [*_declared(*a)["terms"], *(f"t{i}" for i in range(40))]}
+"""
+
+
+@pytest.fixture(scope="module")
+def lynx() -> Iterator[tuple[Evaluator, str]]:
+    """An evaluator, and an honest candidate."""
+    problem = load_problem("hare_lynx")
+    settings = RunSettings(fit=FitSettings(least_squares_steps=5), limits=Limits(wall_seconds=60.0, memory_mb=1024))
+    with closing(Evaluator(problem, settings)) as made:
+        yield made, render(Genome(), problem.space)
+
+
+@needs_walls
+def test_what_a_candidate_says_of_its_terms_does_not_decide_how_much_is_read(
+    lynx: tuple[Evaluator, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluator, source = lynx
+    asked: list[int | None] = []
+    run_job = evaluator._sandbox.run
+    monkeypatch.setattr(evaluator._sandbox, "run", lambda *a: asked.append(a[2]) or run_job(*a))
+    monkeypatch.setattr(room, "check", lambda source, space: [])
+    honest, more = (evaluator.evaluate(Candidate(text, "llm"), 0).evaluation for text in (source, source + MANY_TERMS))
+    assert len(asked) == 6, "a fit and two predictions each; the second is of a part that is drawn by its source"
+    assert asked[1] == asked[4]
+    assert honest.status == more.status == "ok"
+    assert set(more.terms) == set(honest.terms)
+    assert any(term.ablated_nrmse for term in more.terms.values())
+
+
+@needs_walls
+@pytest.mark.parametrize("which", ["fit", "predictions"])
+def test_no_memory_to_read_a_result_is_a_failure_of_that_candidate_alone(
+    lynx: tuple[Evaluator, str], monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    evaluator, source = lynx
+    jobs = 1 if which == "fit" else 2
+    made: list[FrameReader] = []
+    feed = FrameReader.feed
+
+    def feed_with_little_memory(self: FrameReader, piece: bytes) -> None:
+        made.extend([self] if self not in made else [])
+        if len(made) == jobs:
+            raise MemoryError
+        feed(self, piece)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameReader, "feed", feed_with_little_memory)
+        failure = evaluator.evaluate(Candidate(source, "llm"), 0).evaluation.failure
+    assert failure is not None
+    assert (failure.kind, "no memory left" in failure.message) == ("memory", True)
+    assert until(lambda: children_of(zygote_of(evaluator._sandbox)) == [], 5)
+    assert evaluator.evaluate(Candidate(source, "llm"), 1).evaluation.status == "ok"
