@@ -14,10 +14,11 @@ from archsearch.problem.space import State
 from archsearch.settings import FitSettings
 from archsearch.training.data.task import Samples
 from archsearch.training.implicit.rollout import is_stiff
-from archsearch.training.methods.chain import MOST_SUBSTEPS, by_least_squares, by_shooting, physics_first
+from archsearch.training.methods.chain import MOST_SUBSTEPS, by_shooting, physics_first
 from archsearch.training.methods.evidence import maximise_evidence
 from archsearch.training.methods.keep_limits import keep_limits
 from archsearch.training.methods.rescue import by_windows
+from archsearch.training.methods.second_start import by_least_squares_twice
 from archsearch.training.methods.shooting import shoot
 from archsearch.training.methods.stages import Journal, Stage, Watch, unwatched
 from archsearch.training.squares.limit_rows import keeps_limits
@@ -83,7 +84,7 @@ def fit(
     calibrate(loss)
     loss.find_algebraic()
     if settings.method == "gauss_newton":
-        by_least_squares(loss, journal, generator)
+        by_least_squares_twice(loss, journal, generator)
     if settings.method == "shooting" or not math.isfinite(training_error(loss)):
         by_shooting(loss, journal, generator)
     by_parts = by_windows(loss, journal, generator)
