@@ -115,7 +115,7 @@ class FittedLimit(Record):
 
 
 class FittedTerm(Record):
-    """What became of a term, and what the model loses without it (training nrmse with its gate closed)."""
+    """What became of a term, by which library term or net, and what the model loses without it (its gate closed)."""
 
     status: Literal["given", "dropped", "replaced", "added"]
     by: str | None = None

@@ -54,6 +54,16 @@ def used_in(source: str) -> Used:
     )
 
 
+REPLACING = ("replace", "map")
+"""Roles of nets that leave nothing of what they stand on."""
+
+
+def replacing_nets(source: str) -> dict[str, str]:
+    """What nets stand in the place of, each with the name of the net: terms, parameters, states."""
+    used = used_in(source)
+    return {place: name for name, net in used.nets.items() if net.role in REPLACING for place in used.places[name]}
+
+
 def _nets(source: str) -> dict[str, Net]:
     try:
         return declared_nets(source)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sized
 from typing import Any
 
 from archsearch.candidate.outcome import FittedLimit, FittedNet, FittedParameter, FittedState, FittedTerm
-from archsearch.candidate.used import used_in
+from archsearch.candidate.used import replacing_nets, used_in
 from archsearch.evaluation.failures import FailedError, result_failure
 from archsearch.evaluation.result import Arrays
 from archsearch.evaluation.weights import count_net
@@ -44,11 +44,14 @@ def claimed_terms(claims: dict[str, Any], source: str) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if name in named)
 
 
-def described(problem: Problem, claims: dict[str, Any], arrays: Arrays, without: Arrays) -> dict[str, dict[str, Any]]:
+def described(
+    problem: Problem, source: str, claims: dict[str, Any], arrays: Arrays, without: Arrays
+) -> dict[str, dict[str, Any]]:
     """Parameters, hidden states, limits, terms and nets of the record.
 
     Args:
         problem: what was asked.
+        source: the candidate.
         claims: the header of the fit; under `limits` what predictions said of the limits, by part and name, and under
             `terms` only what `claimed_terms` left.
         arrays: the weights.
@@ -62,7 +65,7 @@ def described(problem: Problem, claims: dict[str, Any], arrays: Arrays, without:
             "parameters": _parameters(problem, claims, arrays),
             "hidden_states": _hidden_states(problem, claims),
             "limits": _limits(claims.get("limits", {})),
-            "terms": _terms(problem, claims, without),
+            "terms": _terms(problem, source, claims, without),
             "nets": _nets(claims, arrays),
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # it may have written anything
@@ -139,8 +142,12 @@ def _limits(said: dict[str, Any]) -> dict[str, FittedLimit]:
     }
 
 
-def _terms(problem: Problem, claims: dict[str, Any], without: Arrays) -> dict[str, FittedTerm]:
-    """What became of every term of the space, and what library terms came in."""
+def _terms(problem: Problem, source: str, claims: dict[str, Any], without: Arrays) -> dict[str, FittedTerm]:
+    """What became of every term of the space, and what library terms came in.
+
+    A term in whose place a net stands is still named by the source, for the sake of the physics alone.
+    """
+    nets = replacing_nets(source)
     used, dropped, replaced = claims.get("terms", []), claims.get("dropped", []), claims.get("replaced", {})
     worth = {name: _worth(problem, rollouts) for name, rollouts in without.items()}
     found = {}
@@ -148,6 +155,8 @@ def _terms(problem: Problem, claims: dict[str, Any], without: Arrays) -> dict[st
         if term.name in replaced:
             by = str(replaced[term.name])
             found[term.name] = FittedTerm(status="replaced", by=_text(by), ablated_nrmse=worth.get(by))
+        elif term.name in nets and term.name in used:
+            found[term.name] = FittedTerm(status="replaced", by=_text(nets[term.name]))
         elif term.name in dropped or term.name not in used:
             found[term.name] = FittedTerm(status="dropped")
         else:

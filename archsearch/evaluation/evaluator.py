@@ -161,7 +161,7 @@ class Evaluator:
         asked[TRAIN] = replace(asked[TRAIN], gates=gates)
         found, margins, said = self._predicted(source, arrays, asked, VALIDATION, seed)
         without = {name.removeprefix("without."): array for name, array in found[TRAIN].items() if "without." in name}
-        known = described(problem, claims | {"terms": terms, jobs.MARGINS: margins}, arrays, without)
+        known = described(problem, source, claims | {"terms": terms, jobs.MARGINS: margins}, arrays, without)
         record = Evaluation.of(candidate, number).model_copy(
             update={
                 "status": "ok",

@@ -6,14 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archsearch.candidate.plan import droppable, replacements
-from archsearch.candidate.used import Used, used_in
+from archsearch.candidate.used import REPLACING, Used, used_in
 from archsearch.errors import RequestError, did_you_mean
 from archsearch.problem.space import SearchSpace, Slot
 from archsearch.proposers.memory import Wishes
 from archsearch.proposers.moves import GeneSpace
-
-REPLACING = ("replace", "map")
-"""Roles of nets that leave nothing of what they stand on."""
 
 
 def known_names(space: SearchSpace) -> tuple[str, ...]:

@@ -12,12 +12,14 @@ import pytest
 
 from archsearch.candidate.baselines import physics_as_given
 from archsearch.candidate.candidate import Candidate
+from archsearch.candidate.genome import Genome, NetGene
 from archsearch.candidate.render import render
 from archsearch.errors import NothingFoundError, RequestError
 from archsearch.evaluation import Evaluator, Outcome, no_change
 from archsearch.evaluation import evaluator as room
 from archsearch.problem.loading import load_problem
 from archsearch.problem.problem import Problem
+from archsearch.problem.space import Role
 from archsearch.settings import FitSettings, Limits, RunSettings
 from archsearch.training.score import score
 
@@ -97,6 +99,17 @@ def test_the_physics_of_hares_and_lynx_beats_no_change_and_means_something(probl
     assert train is not None
     assert worth is not None
     assert worth > 2 * train.nrmse
+
+
+@pytest.mark.parametrize(("role", "status", "by"), [("replace", "replaced", "hunting"), ("scale", "given", None)])
+def test_a_term_in_whose_place_a_net_stands_is_not_given(
+    problem: Problem, evaluator: Evaluator, role: Role, status: str, by: str | None
+) -> None:
+    """Its law is in the source for the sake of the physics alone, and moves nothing of the model."""
+    genome = Genome(slots={"hunting": NetGene(role, ("hare",), (4,))})
+    found = evaluator.evaluate(Candidate(render(genome, problem.space), "grammar"), 0).evaluation.terms["predation"]
+    assert (found.status, found.by) == (status, by)
+    assert (found.ablated_nrmse is None) == (role == "replace")
 
 
 def test_same_candidate_same_outcome_in_other_processes(problem: Problem, physics: str, honest: Outcome) -> None:
