@@ -263,6 +263,15 @@ def test_closing_from_another_thread_ends_a_job_for_good(moment: str) -> None:
             own.seal("more", b"x")
 
 
+def test_where_memory_runs_out_a_job_is_the_first_to_go(sandbox: Sandbox) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(run, sandbox, "import time; time.sleep(2)")
+        assert until(lambda: children_of(zygote_of(sandbox)) != [], 20)
+        for pid in (zygote_of(sandbox), children_of(zygote_of(sandbox))[0]):
+            assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "1000\n"
+        assert waiting.result(20).exit == 0
+
+
 def test_a_zygote_holds_nothing_of_the_user(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "a-secret")
     with text_sandbox() as own:
