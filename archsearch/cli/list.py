@@ -64,6 +64,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         if "damaged" in row:
             table.add_row(row["run"], "damaged", "", "", "", row["damaged"])
         else:
-            told = (four(best.error), visible(best.claim)) if best else ("-", "nothing fits")
+            nothing = "nothing fits" if row["evaluated"] else "nothing yet"
+            told = (four(best.error), visible(best.claim)) if best else ("-", nothing)
             table.add_row(row["run"], row["space"], f"{row['evaluated']} of {row['trials']}", str(row["failed"]), *told)
     console().print(table)

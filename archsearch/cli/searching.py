@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -42,7 +46,8 @@ def search(
     """
     in_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not json
     try:
-        summary = _search(study, problem, settings, sandbox, json, recorded, in_terminal if wait is None else wait)
+        with _kill_as_interrupt():
+            summary = _search(study, problem, settings, sandbox, json, recorded, in_terminal if wait is None else wait)
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted; go on with: archsearch resume {study.folder}", err=True)
         raise typer.Exit(130) from None
@@ -55,6 +60,19 @@ def search(
     if summary.best is None:
         why = f"none of the {summary.evaluated} candidates that were evaluated fits"
         raise NothingFoundError(f"{study.id}: {why}.", f"`archsearch show {study.id}` says why, one by one.")
+
+
+@contextmanager
+def _kill_as_interrupt() -> Iterator[None]:
+    """`kill`, as batch systems use it, does what Ctrl-C does: what is finished is recorded; how to go on is told."""
+    if threading.current_thread() is not threading.main_thread():  # the one that signals reach
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _search(

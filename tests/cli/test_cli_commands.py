@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,10 @@ from typing import Any
 
 import pytest
 from command_line import TRIALS, ask
+
+from archsearch.problem.loading import load_problem
+from archsearch.settings import RunSettings
+from archsearch.study.store import Study
 
 SCORE = {"nrmse", "rmse", "trajectories", "diverged"}
 EVALUATION = {
@@ -200,7 +205,8 @@ def test_doctor_tells_of_this_machine(tmp_path: Path) -> None:
         assert word in told.out
 
 
-def test_ctrl_c_ends_with_130_and_says_how_to_resume(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_kill_end_with_130_and_say_how_to_resume(tmp_path: Path, sent: signal.Signals) -> None:
     """A real interruption of a real process group, as a terminal sends it."""
     command = [sys.executable, "-m", "archsearch", "run", "hare_lynx", "--run-dir", "it", "--trials", "30"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
@@ -211,12 +217,19 @@ def test_ctrl_c_ends_with_130_and_says_how_to_resume(tmp_path: Path) -> None:
         for told in process.stdout:
             if "#0 " in told:
                 break
-        process.send_signal(2)
+        process.send_signal(sent)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "archsearch resume it" in err
     assert "Traceback" not in err
     assert ask("list", "--runs-dir", tmp_path).code == 0
+
+
+def test_a_run_that_has_evaluated_nothing_is_not_one_in_which_nothing_fits(tmp_path: Path) -> None:
+    Study.create(tmp_path / "runs" / "it", load_problem("hare_lynx"), RunSettings(), "hare_lynx")
+    told = ask("list", "--runs-dir", tmp_path / "runs")
+    assert "nothing yet" in told.out
+    assert "nothing fits" not in told.out
 
 
 def test_a_reader_that_goes_away_is_no_error(runs: Path) -> None:
