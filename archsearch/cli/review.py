@@ -106,7 +106,8 @@ def _decide(
         told = f"Number {number} is rejected: {reject.strip()}"
     else:
         desk.decide(number, approved=True, by=by, reason=why)
-        told = f"Number {number} is approved."
+        against = " ".join(check.sentence for check in desk.card(number).checks if not check.passed)
+        told = f"Number {number} is approved" + (f", against what stands: {against}" if against else ".")
     if json:
         print_json({"run": study.id, "number": number, "decision": desk.card(number).decision, "child": child})
     else:

@@ -36,6 +36,11 @@ def violations(source: str, space: SearchSpace, wishes: Wishes) -> tuple[str, ..
     return tuple(broken + [text for name in wishes.pins for text in _missed(name, used, space, wishes.pins)])
 
 
+def misses(name: str, source: str, space: SearchSpace, pins: Sequence[str]) -> tuple[str, ...]:
+    """How a candidate breaks one of the pins, as `violations` says it; whoever pins a term and its slot wants both."""
+    return tuple(_missed(name, used_in(source), space, pins))
+
+
 def uses(name: str, source: str, space: SearchSpace) -> bool:
     """Whether a candidate uses a term, or fills a slot."""
     return any(True for _ in _banned(name, used_in(source), space))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from archsearch.candidate.check import check
 from archsearch.problem.space import SearchSpace
 from archsearch.proposers.memory import Wishes
-from archsearch.proposers.obeying import known_names, violations
+from archsearch.proposers.obeying import known_names, misses, violations
 from archsearch.review.card import CheckCard
 
 
@@ -32,13 +32,13 @@ def _static(source: str, space: SearchSpace) -> Iterator[CheckCard]:
 def _wishes(source: str, space: SearchSpace, wishes: Wishes) -> Iterator[CheckCard]:
     """One sentence for each ban and pin that counts now."""
     for name in wishes.bans:
-        yield from _wish(source, space, Wishes(bans=(name,)), f"It does without '{name}', which is banned.")
+        broken = violations(source, space, Wishes(bans=(name,)))
+        yield from _wish(broken, f"It does without '{name}', which is banned.")
     for name in wishes.pins:
-        yield from _wish(source, space, Wishes(pins=(name,)), f"It uses '{name}', which is pinned.")
+        yield from _wish(misses(name, source, space, wishes.pins), f"It uses '{name}', which is pinned.")
 
 
-def _wish(source: str, space: SearchSpace, wish: Wishes, kept: str) -> Iterator[CheckCard]:
-    broken = violations(source, space, wish)
+def _wish(broken: tuple[str, ...], kept: str) -> Iterator[CheckCard]:
     for sentence in broken:
         yield CheckCard(sentence=f"It {sentence}.", passed=False)
     if not broken:

@@ -9,7 +9,7 @@ from archsearch.errors import RequestError
 from archsearch.problem.loading import load_problem
 from archsearch.proposers.baselines import baseline_candidates
 from archsearch.proposers.memory import Wishes
-from archsearch.proposers.obeying import known_names, refuse_impossible, uses, violations
+from archsearch.proposers.obeying import known_names, misses, refuse_impossible, uses, violations
 
 REACTOR, LYNX = load_problem("bioreactor").space, load_problem("hare_lynx").space
 HEAD = "from archsearch.hybrid import HybridModel, Net, Param\n\n\nclass Candidate(HybridModel):\n"
@@ -52,6 +52,15 @@ def test_a_net_of_another_name_fills_the_slot_that_it_stands_in(source: str) -> 
         "fills the slot 'hunting' with the net 'appetite', which is banned",
     )
     assert violations(source, LYNX, Wishes(pins=("hunting",), bans=("profit",))) == ()
+
+
+def test_a_net_in_the_place_of_a_pinned_term_misses_it_unless_its_slot_is_pinned_too() -> None:
+    taken = ("puts the net 'appetite' in the place of the term 'predation', which is pinned",)
+    assert violations(REPLACED, LYNX, Wishes(pins=("predation",))) == taken
+    assert misses("predation", REPLACED, LYNX, ("predation",)) == taken
+    assert violations(REPLACED, LYNX, Wishes(pins=("predation", "hunting"))) == ()
+    assert misses("predation", REPLACED, LYNX, ("predation", "hunting")) == ()
+    assert violations(SCALED, LYNX, Wishes(pins=("predation",))) == ()
 
 
 @pytest.mark.parametrize("source", [PLAIN, CORRECTED, ELSEWHERE], ids=["none", "another term", "equation"])

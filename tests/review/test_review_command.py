@@ -11,8 +11,10 @@ from review_runs import BY_HAND
 from typer.testing import CliRunner
 
 from archsearch.cli.main import app
+from archsearch.problem.loading import load_problem
 from archsearch.review.card import Card
-from archsearch.study.record import Decision
+from archsearch.review.wishing import wish_for
+from archsearch.study.record import Ban, Decision
 from archsearch.study.store import Study
 
 
@@ -62,6 +64,13 @@ def test_decisions_by_options(study: Study, tmp_path: Path) -> None:
     assert decision(study, 6) == Decision(approved=False, by="ann", reason="too blind")
     assert decision(study, 9) == Decision(approved=True, by="ann", reason="larger")
     assert study.proposals()[9].candidate.author == "ann"
+
+
+def test_who_approves_against_a_ban_is_told_so(study: Study) -> None:
+    wish_for(study, load_problem("hare_lynx").space, Ban(name="hunting"), "ann")
+    told = review(study, "5", "--approve").out
+    assert told == ("Number 5 is approved, against what stands: It fills the slot 'hunting', which is banned.\n")
+    assert decision(study, 5) == Decision(approved=True, by="ann", reason="")
 
 
 def test_what_was_decided_already_is_refused_with_by_whom(study: Study) -> None:
