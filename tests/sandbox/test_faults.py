@@ -173,12 +173,13 @@ def test_zygotes_that_never_load_are_told_of_to_every_job(
     """It is not the fault of their candidates."""
     monkeypatch.setattr(process, "ENTRY", spoilt + process.ENTRY)
     monkeypatch.setattr(process, "LOADING_SECONDS", 0.5)
+    others = set(children_of(os.getpid()))  # zygotes of other tests
     with text_sandbox() as own, ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(run, own, NAP) for _ in range(4)]
         for found in waiting:
             with pytest.raises(MachineError, match=f"does not start: it was {told}"):
                 found.result(30)
-        assert until(lambda: children_of(os.getpid()) == [], 5)
+        assert until(lambda: set(children_of(os.getpid())) <= others, 5)
 
 
 def test_a_sandbox_is_closed_in_time_though_its_zygote_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
