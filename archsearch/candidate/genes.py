@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from archsearch.candidate.genome import Genome, NetGene
-from archsearch.candidate.plan import additions, droppable, plan, replacements
+from archsearch.candidate.plan import Plan, additions, droppable, plan, replacements
 from archsearch.errors import RequestError, did_you_mean
 from archsearch.problem.space import Role, SearchSpace, Slot
 
@@ -118,11 +118,14 @@ def _slot_choices(slot: Slot, space: SearchSpace) -> dict[str, Choice]:
     def has_place(genes: Genes) -> bool:
         return _has_physics(genes) and not _is_everywhere(genes) and _has_place(slot, genes, space)
 
+    def barred(genes: Genes) -> tuple[Role, ...]:
+        return _barred(slot, plan(_physics_of(genes, space), space)) if slot.term else ()
+
     def filled(genes: Genes) -> bool:
         return genes.get(name, EMPTY) != EMPTY
 
     return {
-        name: Choice((EMPTY, *slot.roles), has_place, lambda genes: _barred(slot, genes, space)),
+        name: Choice((EMPTY, *slot.roles), has_place, barred),
         f"{name}.inputs": Choice(_masks(slot), filled),
         f"{name}.hidden": Choice(HIDDEN, filled),
     }
@@ -142,17 +145,16 @@ def _has_place(slot: Slot, genes: Genes, space: SearchSpace) -> bool:
         return True
     drawn = plan(_physics_of(genes, space), space)
     if slot.term:
-        return slot.term not in drawn.dropped and slot.roles != _barred(slot, genes, space)
+        return slot.term not in drawn.dropped and slot.roles != _barred(slot, drawn)
     return any(parameter.name == slot.parameter for parameter in drawn.parameters)
 
 
-def _barred(slot: Slot, genes: Genes, space: SearchSpace) -> tuple[Role, ...]:
+def _barred(slot: Slot, drawn: Plan) -> tuple[Role, ...]:
     """What a net in a slot cannot do: stand in the place of a law that stands in the place of the same term.
 
     Nothing of that law would be left in the model, and its parameters would be fitted to nothing.
     """
-    replaced = slot.term is not None and slot.term in plan(_physics_of(genes, space), space).replaced
-    return ("replace",) if replaced else ()
+    return ("replace",) if slot.term in drawn.replaced else ()
 
 
 def _physics_of(genes: Genes, space: SearchSpace) -> Genome:
