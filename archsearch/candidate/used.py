@@ -12,6 +12,8 @@ from archsearch.candidate.finding import TERM
 from archsearch.candidate.net_declarations import declared_nets
 from archsearch.hybrid import CandidateError, Net
 
+REPLACING = ("replace", "map")
+"""Roles of nets that leave nothing of what they stand on."""
 DEEPEST = 8
 """Local names that are followed one after the other."""
 
@@ -34,6 +36,10 @@ class Used:
     nets: Mapping[str, Net] = field(default_factory=dict)
     places: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
+    def in_place_of(self, name: str) -> list[str]:
+        """The nets that leave nothing of a term, a parameter or a state."""
+        return [net for net, places in self.places.items() if name in places and self.nets[net].role in REPLACING]
+
 
 @lru_cache(maxsize=1024)
 def used_in(source: str) -> Used:
@@ -52,16 +58,6 @@ def used_in(source: str) -> Used:
         nets=nets,
         places={name: frozenset(_places(name, net, body)) for name, net in nets.items()},
     )
-
-
-REPLACING = ("replace", "map")
-"""Roles of nets that leave nothing of what they stand on."""
-
-
-def replacing_nets(source: str) -> dict[str, str]:
-    """What nets stand in the place of, each with the name of the net: terms, parameters, states."""
-    used = used_in(source)
-    return {place: name for name, net in used.nets.items() if net.role in REPLACING for place in used.places[name]}
 
 
 def _nets(source: str) -> dict[str, Net]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sized
 from typing import Any
 
 from archsearch.candidate.outcome import FittedLimit, FittedNet, FittedParameter, FittedState, FittedTerm
-from archsearch.candidate.used import replacing_nets, used_in
+from archsearch.candidate.used import used_in
 from archsearch.evaluation.failures import FailedError, result_failure
 from archsearch.evaluation.result import Arrays
 from archsearch.evaluation.weights import count_net
@@ -147,7 +147,7 @@ def _terms(problem: Problem, source: str, claims: dict[str, Any], without: Array
 
     A term in whose place a net stands is still named by the source, for the sake of the physics alone.
     """
-    nets = replacing_nets(source)
+    own = used_in(source)
     used, dropped, replaced = claims.get("terms", []), claims.get("dropped", []), claims.get("replaced", {})
     worth = {name: _worth(problem, rollouts) for name, rollouts in without.items()}
     found = {}
@@ -155,8 +155,8 @@ def _terms(problem: Problem, source: str, claims: dict[str, Any], without: Array
         if term.name in replaced:
             by = str(replaced[term.name])
             found[term.name] = FittedTerm(status="replaced", by=_text(by), ablated_nrmse=worth.get(by))
-        elif term.name in nets and term.name in used:
-            found[term.name] = FittedTerm(status="replaced", by=_text(nets[term.name]))
+        elif term.name in used and (nets := own.in_place_of(term.name)):
+            found[term.name] = FittedTerm(status="replaced", by=_text(nets[-1]))
         elif term.name in dropped or term.name not in used:
             found[term.name] = FittedTerm(status="dropped")
         else:

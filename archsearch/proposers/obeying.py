@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archsearch.candidate.plan import droppable, replacements
-from archsearch.candidate.used import REPLACING, Used, used_in
+from archsearch.candidate.used import Used, used_in
 from archsearch.errors import RequestError, did_you_mean
 from archsearch.problem.space import SearchSpace, Slot
 from archsearch.proposers.memory import Wishes
@@ -100,7 +100,7 @@ def _missed(name: str, used: Used, space: SearchSpace, pins: Sequence[str]) -> I
     if not slots and name not in used.terms:
         yield f"does not use the term '{name}', which is pinned"
     if not slots and not any(name in _place(slot, used) for slot in space.slots if slot.name in pins):
-        for net in (net for net, places in used.places.items() if name in places and used.nets[net].role in REPLACING):
+        for net in used.in_place_of(name):
             yield f"puts the net '{net}' in the place of the term '{name}', which is pinned"
     for slot in slots:
         if not _standing_in(slot, used):
