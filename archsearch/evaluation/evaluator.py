@@ -122,7 +122,7 @@ class Evaluator:
             FailedError: it leaves no prediction, or two that differ.
         """
         asked = {"part": Asked.for_drawing(part)}
-        return self._predicted(source, read_weights(weights), asked, "part", seed)[0]["part"]
+        return self._predicted(_program(source), read_weights(weights), asked, "part", seed)[0]["part"]
 
     def score(self, source: str, weights: bytes, part_name: PartName) -> Score:
         """Predict one part of the data with a fitted candidate, then score it here.
@@ -159,7 +159,8 @@ class Evaluator:
         asked = {TRAIN: Asked.for_drawing(problem.train), VALIDATION: Asked.for_drawing(problem.validation)}
         gates = gates_within(self._settings.limits.result_mb << 20, asked, problem.train, terms)
         asked[TRAIN] = replace(asked[TRAIN], gates=gates)
-        found, margins, said = self._predicted(source, arrays, asked, VALIDATION, seed)
+        program = _program(source)
+        found, margins, said = self._predicted(program, arrays, asked, VALIDATION, seed)
         without = {name.removeprefix("without."): array for name, array in found[TRAIN].items() if "without." in name}
         known = described(problem, source, claims | {"terms": terms, jobs.MARGINS: margins}, arrays, without)
         record = Evaluation.of(candidate, number).model_copy(
@@ -167,7 +168,7 @@ class Evaluator:
                 "status": "ok",
                 "train": score(problem, problem.train, found[TRAIN]["states"]),
                 "validation": _finite(score(problem, problem.validation, found[VALIDATION]["states"]), log),
-                "weights": count_weights(arrays, self._expected(source, known["parameters"])),
+                "weights": count_weights(arrays, self._expected(program, known["parameters"])),
                 "constants": count_constants(source, problem.space),
                 **known,
             }
@@ -186,14 +187,14 @@ class Evaluator:
         return report.blob, report.header or {}, report.log
 
     def _predicted(
-        self, source: str, weights: Arrays, asked: Mapping[str, Asked], confirmed: str, seed: int
+        self, program: str, weights: Arrays, asked: Mapping[str, Asked], confirmed: str, seed: int
     ) -> tuple[dict[str, Arrays], dict[str, Any], str]:
         """Predictions of some parts by name, what was said of limits on each, and the log.
 
         One of them is asked for again, one process after the other: those that run side by side could tell each other
         what only one of them was given.
         """
-        whole, program = asked[confirmed].part, _program(source)
+        whole = asked[confirmed].part
         names = {name: name for one in asked.values() for name in one.part.trajectories.ids}
         found, margins, log = self._predict(program, written(weights, names), asked, seed)
         first = found[confirmed]["states"]
@@ -272,10 +273,10 @@ class Evaluator:
     def _is_train(self, part: Part) -> bool:
         return part is self._problem.train
 
-    def _expected(self, source: str, parameters: Mapping[str, Any]) -> Expected:
+    def _expected(self, program: str, parameters: Mapping[str, Any]) -> Expected:
         space, train = self._problem.space, self._problem.train.trajectories
         seen = len(space.states) + len(space.inputs)
-        words = frozenset(re.findall(r"\w+", _program(source)))
+        words = frozenset(re.findall(r"\w+", program))
         return Expected(train.states.shape[2:], seen, frozenset(train.ids), frozenset(parameters), words)
 
 
