@@ -61,25 +61,24 @@ NEIGHBOURS = HEAD + SHARED.format(cheat="others = x.level.mean()", used="+ 0.1 *
 SORTED = HEAD + SHARED.format(
     cheat="rank = (x.level < x.level.reshape(-1)[0]).double().mean()", used="* (1 + 0.1 * rank)"
 )
-FUTURE = (
+PATCHED = (
     HONEST
     + """
 
-import sys
 import archsearch.training.jobs as jobs
 _predict = jobs.predict
 def _knowing(model, stored, tasks):
     every = _predict(model, stored, tasks)
     for name, found in every.items():
-        task = tasks[name]
-        later = task.samples.inputs[:, -1:, :1]
-        found["dense_states"] = found["dense_states"] + 0.1 * later
+        task, samples, states = tasks[name], tasks[name].samples, found["dense_states"]
+        CHANGE
     return every
 jobs.predict = _knowing
 """
 )
-CHANCE = FUTURE.replace("0.1 * later", "0.02 * torch.randn(())")
-LENGTH = FUTURE.replace("0.1 * later", "0.01 * task.samples.times[:, -1:, None]")
+FUTURE = PATCHED.replace("CHANGE", "states += 0.1 * samples.inputs[:, -1:, :1]")
+CHANCE = PATCHED.replace("CHANGE", "states += 0.02 * torch.randn(())")
+LENGTH = PATCHED.replace("CHANGE", "states += 0.01 * samples.times[:, -1:, None]")
 
 
 @pytest.fixture(scope="module")
@@ -223,24 +222,9 @@ GAUGED = (
 name = "gauge"
 """
 )
-READ_OFF = (
-    HONEST
-    + """
-
-import archsearch.training.jobs as jobs
-_predict = jobs.predict
-def _knowing(model, stored, tasks):
-    every = _predict(model, stored, tasks)
-    for name, found in every.items():
-        samples, states = tasks[name].samples, found["dense_states"]
-        READ
-    return every
-jobs.predict = _knowing
-"""
-)
 LATE = """for i in range(len(states)):
             for j in range(1, int(samples.valid[i].sum()) - 1):
-                states[i, j * tasks[name].dense, 0] = samples.inputs[i, j + 1, 1]"""
+                states[i, j * task.dense, 0] = samples.inputs[i, j + 1, 1]"""
 WORST = LATE.replace("range(len(states))", "[int(samples.states[:, 0, 0].argmax())]")
 
 
@@ -265,9 +249,9 @@ def test_no_variant_of_a_leak_is_let_pass(held_out: int, tmp_path: Path, monkeyp
     """What is left out is drawn anew for every program, so that one that fails may be tried again a little changed."""
     monkeypatch.setattr(room, "check", lambda source, space: [])
     with closing(Evaluator(gauged(tmp_path, held_out), SETTINGS)) as made:
-        honest = made.evaluate(Candidate(READ_OFF.replace("READ", "pass"), "llm"), 0)
+        honest = made.evaluate(Candidate(PATCHED.replace("CHANGE", "pass"), "llm"), 0)
         assert honest.evaluation.failure is None
         for read in (LATE, WORST):
             for variant in range(8):
-                source = READ_OFF.replace("READ", read) + f"variant_{variant} = None\n"
+                source = PATCHED.replace("CHANGE", read) + f"variant_{variant} = None\n"
                 assert "predicts otherwise" in told(made.evaluate(Candidate(source, "llm"), 0))

@@ -103,14 +103,20 @@ def test_a_zygote_that_hangs_is_replaced(own: Sandbox, monkeypatch: pytest.Monke
     assert gone(first)
 
 
+@contextmanager
+def ended_beside_a_hung_zygote(own: Sandbox, source: str) -> Iterator[tuple[Report, int, int]]:
+    """What is told of a job whose zygote hangs from its beginning; the processes of both."""
+    zygote_of(own)
+    with at_work(own, source) as (waiting, child):
+        first = zygote_of(own)
+        os.kill(first, signal.SIGSTOP)
+        yield waiting.result(15), child, first
+
+
 def test_a_zygote_that_hangs_while_a_job_runs_does_not_hold_up_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "START_SECONDS", 0.5)
     with text_sandbox(Limits(wall_seconds=3.0)) as own:
-        zygote_of(own)
-        with at_work(own, ENDLESS) as (waiting, child):
-            first = zygote_of(own)
-            os.kill(first, signal.SIGSTOP)
-            report = waiting.result(15)
+        with ended_beside_a_hung_zygote(own, ENDLESS) as (report, child, first):
             assert (report.killed, report.header) == ("time", None)
             assert gone(child)
         assert run(own, NAP).blob == b"done"
@@ -135,11 +141,7 @@ ENDS = {
 def test_a_job_that_ends_while_its_zygote_hangs_has_ended_as_it_did(how: str) -> None:
     source, expected = ENDS[how]
     with text_sandbox(Limits(wall_seconds=3.0)) as own:
-        zygote_of(own)
-        with at_work(own, source) as (waiting, child):
-            first = zygote_of(own)
-            os.kill(first, signal.SIGSTOP)
-            report = waiting.result(15)
+        with ended_beside_a_hung_zygote(own, source) as (report, child, first):
             assert (report.exit, report.killed, report.blob) == expected
             os.kill(first, signal.SIGCONT)
             assert gone(child)
